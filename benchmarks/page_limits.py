@@ -133,3 +133,12 @@ def _sizes() -> Iterator[Figure]:
     for name, script, note in scripts:
         yield name, len(script) / 1000, "KB", note
         yield f"{name}, gzip", len(gzip.compress(script)) / 1000, "KB", ""
+    folder = bundle.STATIC.parents[1] / "labextension" / "kfnb" / "static"
+    panel = sorted(folder.glob("*.js"), key=lambda path: path.stat().st_size)[:-1]
+    size = sum(path.stat().st_size for path in panel)
+    yield (
+        "scripts of the side panel",
+        size / 1000,
+        "KB",
+        "JupyterLab; without Graphviz, the largest",
+    )

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 from pathlib import Path
 
-from devtools.environments import ROOT, environment, log, run
+from devtools.environments import ROOT, environment, log, making, run
+
+
+def install_and_build() -> None:
+    """Install what the TypeScript parts need, and build them, once in this process."""
+    with making:
+        _install_and_build()
+
+
+@functools.cache
+def _install_and_build() -> None:
+    jlpm("install --immutable", "build")
 
 
 def jlpm(*steps: str) -> None:

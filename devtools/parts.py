@@ -6,22 +6,23 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from devtools.browsers import chromium, jlpm
+from devtools.browsers import chromium, install_and_build, jlpm
 from devtools.environments import environment, run
 
 EVERY_CORE = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
-LOWEST_FOLDERS = (
-    "step",
-    "cli",
-    "draw",
-    "live",
-    "widgets",
-    "magics",
-    "examples",
-    "runners/kubernetes",
-    "engine/test_event_schema.py",
+LOWEST = (
+    *("step/values", "step/library_state", "step/in_kernel", "step/execution", "step/kernels"),
+    *("step/templates", "widgets", "magics", "cli"),
+    *("live/test_protocol.py", "engine/test_event_schema.py"),
+    *("runners/kubernetes/test_official_client.py", "runners/kubernetes/test_faults.py"),
 )
-"""Tests that use other packages: values, kernels, papermill, click, Kubernetes, msgspec."""
+"""Tests without kernels that use other packages: values, papermill, click, msgspec, Kubernetes."""
+LOWEST_KERNELS = (
+    *("step/execution/test_attempt.py", "step/execution/test_failing_steps.py"),
+    *("step/kernels", "step/templates/test_provisioner.py", "step/templates/test_template.py"),
+    *("widgets/test_kernel.py", "magics/test_kernel.py", "examples/test_examples.py"),
+)
+"""Tests in which kernels, nbclient and papermill do all that kfnb needs of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,8 @@ class Part:
     minutes: float
     """How long it takes on two cores when everything is installed."""
     check: Callable[[Choices], None] = field(repr=False)
+    waits: bool = False
+    """Whether it waits much for other programs, so that it runs beside the other parts."""
 
 
 def for_tests() -> str:
@@ -102,9 +105,13 @@ def forked(choices: Choices) -> None:
 def lowest(choices: Choices) -> None:
     """Run tests with the lowest versions of other packages that are allowed."""
     python = str(environment("lowest", "test,kubernetes", lowest=True))
-    folders = ["tests"] if choices.whole else [f"tests/{name}" for name in LOWEST_FOLDERS]
-    select = ["-m", "not browser and not cluster"]
-    run([python, "-m", "pytest", "-q", *EVERY_CORE, *select, *folders])
+    command = [python, "-m", "pytest", "-q", *EVERY_CORE]
+    if choices.whole:
+        run([*command, "-m", "not browser and not cluster", "tests"])
+        return
+    for mark, tests in (("not slow", LOWEST), ("slow", LOWEST_KERNELS)):
+        select = ["-m", f"{mark} and not browser and not cluster"]
+        run([*command, *select, *(f"tests/{name}" for name in tests)])
 
 
 def server(choices: Choices) -> None:
@@ -117,12 +124,13 @@ def server(choices: Choices) -> None:
 
 def web(_: Choices) -> None:
     """Check, test and build the TypeScript parts."""
-    jlpm("install --immutable", "lint:check", "tsc --noEmit", "test", "build")
+    install_and_build()
+    jlpm("lint:check", "tsc --noEmit", "test")
 
 
 def browser(choices: Choices) -> None:
     """Use the views in Chromium as a person does; screenshots are kept in .artifacts/browser."""
-    jlpm("install --immutable", "build")
+    install_and_build()
     python = str(environment("browser", "browser"))
     workers = ["-n", "2", "--dist", "loadfile"]
     select = ["-m", "browser", *(choices.pytest or ["tests/browser"])]
@@ -155,7 +163,7 @@ PARTS = {
         Part("forked", "notebooks with KFNB_TEMPLATES=on and =off", 4, forked),
         Part("unwatched", "notebooks that use files, with KFNB_WATCH=off", 2, unwatched),
         Part("kernels", "tests that execute kernels", 8, kernels),
-        Part("browser", "the views in Chromium", 8, browser),
-        Part("cluster", "tests on one node of real Kubernetes", 16, cluster),
+        Part("browser", "the views in Chromium", 8, browser, waits=True),
+        Part("cluster", "tests on one node of real Kubernetes", 16, cluster, waits=True),
     )
 }

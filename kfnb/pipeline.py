@@ -258,6 +258,18 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class StepGroup:
+    """Steps that share a kernel, in the notebook's order, and why they do.
+
+    ``names`` are the values between them that cannot be saved.
+    """
+
+    steps: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding: what is wrong, where, and what to do.
 
@@ -322,6 +334,7 @@ class Pipeline:
     targets: Mapping[str, Any] = field(default_factory=dict)
     on_exit: str | None = None
     path: str | None = None
+    groups: tuple[StepGroup, ...] = ()
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:

@@ -37,11 +37,11 @@ const styles = {
 /** What of other people's work is in the bundle; their licences want to be told. */
 async function licences() {
   const folder = path.join(here, 'node_modules', '@hpcc-js', 'wasm-graphviz');
-  const { name, version } = JSON.parse(
+  const engine = JSON.parse(
     await readFile(path.join(folder, 'package.json'), 'utf8')
   );
   return [
-    `layout.js contains ${name} ${version} (licence below), which contains Graphviz`,
+    `layout.js contains ${engine.name} ${engine.version} (licence below), which contains Graphviz`,
     '(graphviz.org, Eclipse Public License 1.0, eclipse.org/legal/epl-v10.html; its source',
     'is at gitlab.com/graphviz/graphviz) and Expat (MIT licence).',
     '',
@@ -49,8 +49,13 @@ async function licences() {
   ].join('\n');
 }
 
+const { version } = JSON.parse(
+  await readFile(path.join(here, 'package.json'), 'utf8')
+);
+
 const options = {
   absWorkingDir: here,
+  define: { KFNB_VERSION: JSON.stringify(version) },
   bundle: true,
   format: 'esm',
   target: 'es2022',

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from devtools.parts import LOWEST_FOLDERS
+from devtools.parts import LOWEST, LOWEST_KERNELS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "kfnb"
@@ -174,8 +174,8 @@ def test_programs_in_strings_import_what_exists() -> None:
     check(missing, {"tests/notebook/authoring/test_launching.py: from kfnb.widgets import Dag"})
 
 
-def test_the_folders_tested_with_the_lowest_versions_exist() -> None:
-    assert all((ROOT / "tests" / name).exists() for name in LOWEST_FOLDERS)
+def test_what_is_tested_with_the_lowest_versions_exists() -> None:
+    assert all((ROOT / "tests" / name).exists() for name in (*LOWEST, *LOWEST_KERNELS))
 
 
 def test_contributing_names_files_that_exist() -> None:

@@ -74,6 +74,7 @@ def run(
     only_step: str | None = None,
     on_failure: Literal["finish", "stop"] = "finish",
     on_mutation: Literal["fail", "warn"] = "fail",
+    overwrite_files: bool = False,
     mask: Collection[str] = (),
     no_mask: Collection[str] = (),
     **options: Any,
@@ -113,6 +114,9 @@ def run(
     on_mutation
         When a step changed a value in a way that its source does not show, too late for a
         later step: ``"fail"``, or ``"warn"`` and continue.
+    overwrite_files
+        Replace files that were changed after a step wrote them, where a cached result puts its
+        files back; otherwise the run stops and names the file.
     mask, no_mask
         Names of parameters whose values are secrets and so are stored nowhere, and of those that
         are none although their name (``password``, ``…_token`` and the like) says so.
@@ -160,6 +164,7 @@ def run(
         only_step=only_step,
         on_failure=on_failure,
         on_mutation=on_mutation,
+        overwrite_files=overwrite_files,
         mask=mask,
         no_mask=no_mask,
         target_options=options,

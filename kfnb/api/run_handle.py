@@ -237,8 +237,8 @@ class Run:
             Values of masked parameters, if the process that started the run has ended: they are
             not stored.
         settings
-            New values of ``parallel``, ``retries``, ``timeout``, ``on_failure`` or
-            ``on_mutation``.
+            New values of ``parallel``, ``retries``, ``timeout``, ``on_failure``,
+            ``on_mutation`` or ``overwrite_files``.
 
         Raises
         ------

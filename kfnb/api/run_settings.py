@@ -9,7 +9,11 @@ from kfnb.engine.core.settings import Settings
 from kfnb.errors import UsageError
 
 _LEAST = {"parallel": 1, "retries": 0}
-_CHOICES = {"on_failure": ("finish", "stop"), "on_mutation": ("fail", "warn")}
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "on_failure": ("finish", "stop"),
+    "on_mutation": ("fail", "warn"),
+    "overwrite_files": (False, True),
+}
 
 
 def run_settings(
@@ -20,6 +24,7 @@ def run_settings(
     cache: bool = True,
     on_failure: str = "finish",
     on_mutation: str = "fail",
+    overwrite_files: bool = False,
 ) -> Settings:
     """Check the settings of a new run.
 
@@ -36,6 +41,7 @@ def run_settings(
         timeout=timeout,
         on_failure=on_failure,
         on_mutation=on_mutation,
+        overwrite_files=overwrite_files,
     )
     return Settings(parallel=find_target(LOCAL).parallel(), cache=bool(cache)).changed(changes)
 
@@ -59,7 +65,8 @@ def changed_settings(**given: Any) -> dict[str, Any]:
             raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}.")
     for name, allowed in _CHOICES.items():
         if changes.get(name, allowed[0]) not in allowed:
-            raise UsageError(f"{name} must be {' or '.join(allowed)}, not {changes[name]!r}.")
+            choices = " or ".join(map(str, allowed))
+            raise UsageError(f"{name} must be {choices}, not {changes[name]!r}.")
     if "timeout" in changes:
         changes["timeout"] = seconds(changes["timeout"])
     return changes

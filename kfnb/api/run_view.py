@@ -26,6 +26,7 @@ from kfnb.runners import driver_state, is_driven, resume
 from kfnb.runners.masked_values import values_to_resume
 from kfnb.runners.stores import store_of_run
 from kfnb.runners.target import LOCAL, find_target
+from kfnb.store import locks
 from kfnb.store.blobs import Store
 
 Course = Literal["going", "ended", "lost"]
@@ -150,13 +151,18 @@ class RunView:
         ------
         UsageError
             If the run is still going on, or has succeeded, or its notebook's folder is gone.
+        InfrastructureError
+            If a program that is not kfnb has locked the run.
         """
         self._require_notebook_folder()
         values = values_to_resume(self.folder, self.about, self.pipeline, masked or {})
         deadline = time.monotonic() + EXIT_TIME
         while self.state.ended and is_driven(self.folder) and time.monotonic() < deadline:
             time.sleep(0.02)  # the driver has recorded the end and waits for its processes
+            if deadline - time.monotonic() < EXIT_TIME - locks.PATIENCE:
+                locks.refuse_strangers(self.folder.driver_lock)
         if is_driven(self.folder):
+            locks.refuse_strangers(self.folder.driver_lock)
             run = self.folder.id
             raise UsageError(
                 f"Run {run} is still executing. Follow it with kfnb logs {run} -f, or stop it "

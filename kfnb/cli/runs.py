@@ -118,7 +118,7 @@ Examples:
   kfnb logs latest train        # one step, exactly as it printed
   kfnb logs latest -f           # as it comes, until the run has ended""",
 )
-def logs(run: str | None, step: str | None, follow: bool, attempt: int | None) -> int:
+def logs(run: str | None, step: str | None, follow: bool, attempt: int | None, raw: bool) -> int:
     """Print what STEP (or every step) of RUN (default: the latest) printed."""
     from kfnb.api.run_lookup import find_current
     from kfnb.api.run_view import RunView
@@ -130,9 +130,9 @@ def logs(run: str | None, step: str | None, follow: bool, attempt: int | None) -
     if step is not None and step not in view.pipeline.steps:
         raise UsageError(no_such_step(view.pipeline.steps, step))
     if follow:
-        return follow_logs(view, step)
+        return follow_logs(view, step, raw=raw)
     view.update()
-    print_logs(view, step, attempt)
+    print_logs(view, step, attempt, raw=raw)
     return 0
 
 

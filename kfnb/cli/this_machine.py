@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ _LONGEST_TEMPORARY = 80
 """Characters of a folder in which a socket's path still fits into what the system allows."""
 
 _LABS = ("jupyterlab", "notebook")
+_OLDEST_NODE = 20
 
 
 def check_machine(pipeline: Pipeline | None) -> Iterator[Finding]:
@@ -33,6 +36,7 @@ def check_machine(pipeline: Pipeline | None) -> Iterator[Finding]:
     """
     yield _python()
     yield from find_target("local").doctor(pipeline, {}, fix=False)
+    yield _working_folder()
     yield _space()
     yield _temporary_folder()
     yield _memory()
@@ -45,6 +49,18 @@ def _python() -> Finding:
     number = ".".join(map(str, sys.version_info[:3]))
     installed = f"kfnb {version('kfnb')} with Python {number}"
     return Finding("python", "ok", f"{installed} ({sys.executable}).")
+
+
+def _working_folder() -> Finding:
+    folder = Path.cwd()
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return Finding(
+            "folder",
+            "warning",
+            f"You may not write to {folder}. A step executes in the folder of its notebook, so one "
+            "that writes a file there fails. Copy the notebook to a folder of yours.",
+        )
+    return Finding("folder", "ok", f"Steps of notebooks in {folder} may write files there.")
 
 
 def _space() -> Finding:
@@ -123,6 +139,7 @@ def _views() -> Iterator[Finding]:
     problem = bundle.build_problem()
     if problem is not None:
         yield Finding("live views", "warning", problem)
+        yield _node()
     else:
         yield Finding("live views", "ok", "The live views are built.")
     labs = [f"{name} {number}" for name in _LABS if (number := _version(name))]
@@ -156,6 +173,80 @@ def _views() -> Iterator[Finding]:
     else:
         fit = f"jupyterlab_widgets {page}, ipywidgets {kernel}"
         yield Finding("jupyter", "ok", f"{' and '.join(labs)} can show live views ({fit}).")
+    yield _panel()
+
+
+def _node() -> Finding:
+    """Look for node, which only builds the live views of a checkout."""
+    program = shutil.which("node")
+    if program is None:
+        return Finding(
+            "node",
+            "warning",
+            "node is not on PATH, and building the live views needs it. In the checkout, this "
+            "installs kfnb with a node of its own; a released wheel needs none.",
+            ("KFNB_ENGINE=require pip install .",),
+        )
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    number = done.stdout.strip().removeprefix("v")
+    if _major(number) < _OLDEST_NODE:
+        return Finding(
+            "node",
+            "warning",
+            f"node {number or 'of an unknown version'} ({program}) is too old to build the live "
+            f"views. Install node {_OLDEST_NODE} or newer, and then kfnb again.",
+            ("pip install .",),
+        )
+    return Finding(
+        "node",
+        "warning",
+        f"node {number} is on PATH, so the live views can be built: install kfnb again.",
+        ("pip install .",),
+    )
+
+
+def _panel() -> Finding:
+    """Compare the side panel that JupyterLab loads with the server's extension."""
+    from jupyter_core.paths import jupyter_config_path, jupyter_path
+
+    server = version("kfnb")
+    packages = [Path(path) for path in jupyter_path("labextensions", "kfnb", "package.json")]
+    page = next((_page_version(path) for path in packages if path.is_file()), None)
+    enabled = any(
+        (Path(path) / "jupyter_server_config.d" / "kfnb.json").is_file()
+        for path in jupyter_config_path()
+    )
+    if page is None:
+        return Finding(
+            "side panel",
+            "warning",
+            "JupyterLab has no side panel of kfnb here. Install kfnb again where JupyterLab is.",
+            ("pip install --force-reinstall --no-deps kfnb",),
+        )
+    if page != server:
+        return Finding(
+            "side panel",
+            "warning",
+            f"The page has kfnb {page} and the server has kfnb {server}. Install kfnb again, "
+            "restart the server and load the page again.",
+            ("pip install --force-reinstall --no-deps kfnb",),
+        )
+    if not enabled:
+        return Finding(
+            "side panel",
+            "warning",
+            "The Jupyter server does not load kfnb, so the side panel can tag cells but not run "
+            "them. Enable it and restart the server.",
+            ("jupyter server extension enable --sys-prefix kfnb.server",),
+        )
+    return Finding("side panel", "ok", f"The side panel and the server's part are kfnb {server}.")
+
+
+def _page_version(package: Path) -> str:
+    try:
+        return str(json.loads(package.read_bytes())["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "of an unknown version"
 
 
 def _cluster() -> Finding:

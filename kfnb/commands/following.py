@@ -125,7 +125,7 @@ def _follow(
                 choice = ask(interrupts)
             if choice in ("detach", "leave"):
                 screen.hold()
-                screen.note(continues(view.folder.id))
+                screen.note((still_stopping if stopping else continues)(view.folder.id))
                 # A person who chose to detach got what they asked for.
                 return 0 if choice == "detach" else INTERRUPTED
             if choice == "stop":
@@ -161,7 +161,7 @@ def _stop(view: RunView, screen: Screen) -> bool:
     if view.state.ended:
         return True
     request_stop(view.folder, by="Ctrl+C")
-    screen.note("stopping the run; finished steps keep their results")
+    screen.note("stopping the run; finished steps keep their results (Ctrl+C again: stop watching)")
     return True
 
 
@@ -174,6 +174,11 @@ def _stop_without_reader(view: RunView, *, requested: bool) -> None:
     run = view.folder.id
     with contextlib.suppress(OSError):  # stderr may be the same closed pipe
         click.echo(f"run {run} was asked to stop; kfnb status {run} shows whether it has", err=True)
+
+
+def still_stopping(run: str) -> str:
+    """Return a sentence for a person who does not wait until a run has stopped."""
+    return f"run {run} is still stopping; kfnb status {run} shows whether it has stopped"
 
 
 def continues(run: str) -> str:

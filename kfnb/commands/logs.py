@@ -36,16 +36,26 @@ def log_options() -> list[click.Parameter]:
             metavar="N",
             help="The log of this attempt [default: the last].",
         ),
+        click.Option(
+            ["--raw"], is_flag=True, help="Do not remove sequences that act on the terminal."
+        ),
     ]
 
 
 def print_logs(
-    view: RunView, step: str | None, attempt: int | None, *, most: int | None = None
+    view: RunView,
+    step: str | None,
+    attempt: int | None,
+    *,
+    raw: bool = False,
+    most: int | None = None,
 ) -> int:
     """Print the log of a step, or of every step under its name.
 
     Parameters
     ----------
+    raw
+        Print also what acts on a terminal.
     most
         Bytes printed of each log: of a longer one, its end.
 
@@ -54,10 +64,10 @@ def print_logs(
     int
         The number of logs printed.
     """
-    from kfnb.commands.colour_filter import writer
+    from kfnb.commands.control_filter import writer
     from kfnb.draw import visible
 
-    write = writer()
+    write = writer(raw=raw)
     shown = 0
     for name in [step] if step is not None else view.pipeline.steps:
         path = view.attempt(name, attempt).log
@@ -69,8 +79,10 @@ def print_logs(
     return shown
 
 
-def follow_logs(view: RunView, step: str | None) -> int:
+def follow_logs(view: RunView, step: str | None, *, raw: bool = False) -> int:
     """Print the log of a step (or of every step) as it grows; return the exit code.
+
+    ``raw`` as in :func:`print_logs`.
 
     Raises
     ------
@@ -81,7 +93,7 @@ def follow_logs(view: RunView, step: str | None) -> int:
     from kfnb.commands.terminal import INTERRUPTED
     from kfnb.watch import Watch
 
-    printer = _Printer(view, step)
+    printer = _Printer(view, step, raw=raw)
     try:
         with Watch([view.folder.path]) as watch:
             while True:
@@ -119,8 +131,8 @@ class _Printer:
     An event may arrive before the text that it announces. Later output then waits for that text.
     """
 
-    def __init__(self, view: RunView, step: str | None) -> None:
-        from kfnb.commands.colour_filter import writer
+    def __init__(self, view: RunView, step: str | None, *, raw: bool) -> None:
+        from kfnb.commands.control_filter import writer
         from kfnb.runners.target import target_of
 
         self._view = view
@@ -130,7 +142,7 @@ class _Printer:
         self._local = not target_of(view.about).is_remote
         self._attempts: dict[str, int] = {}
         self._partial_lines: dict[str, str] = {}
-        self._out = writer()
+        self._out = writer(raw=raw)
 
     @property
     def waits(self) -> bool:

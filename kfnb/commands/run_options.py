@@ -44,6 +44,13 @@ def limit_options() -> list[click.Parameter]:
             help="What to do if a step changed a value that a later step had already used, in a "
             "way that the source does not show: fail [default], or warn and continue.",
         ),
+        click.Option(
+            ["--overwrite-files"],
+            is_flag=True,
+            default=None,
+            help="Replace files that you changed after a step wrote them, where a cached result "
+            "puts its files back. Otherwise the run stops and names the file.",
+        ),
     ]
 
 

@@ -9,14 +9,14 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from kfnb.engine.cache.cache_lookup import Cache
-from kfnb.engine.core.commands import Start, Stop
+from kfnb.engine.core.commands import EndKernel, Start, Stop
 from kfnb.engine.core.event_types import Body, FailureClass, StepInvalidated, warning
-from kfnb.engine.core.identity import Source
+from kfnb.engine.core.identity import Attempt, Source
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.scheduler import replay
 from kfnb.engine.dispatch.attempt_events import AttemptEvents
@@ -28,14 +28,14 @@ from kfnb.engine.dispatch.manifests import (
     succeeded,
 )
 from kfnb.engine.dispatch.run_outputs import RunOutputs
-from kfnb.engine.dispatch.step_orders import HASH_SEED, Site, step_order
+from kfnb.engine.dispatch.step_orders import HASH_SEED, GroupPlace, Site, step_order
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.engine.preparation import Preparation
-from kfnb.engine.runner import RunContext, Runner, Work
+from kfnb.engine.runner import GroupKernels, RunContext, Runner, Work
 from kfnb.engine.wakeup import WakeupSocket
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, store_folder
-from kfnb.pipeline import Pipeline
+from kfnb.pipeline import Pipeline, Step
 from kfnb.store import disk
 from kfnb.store.blobs import open_store
 from kfnb.store.manifest import Failure, Manifest, manifest_key
@@ -75,11 +75,12 @@ class Attempts:
         self._pipeline, run_facts = load_run(run)
         self._plan = Plan.of(self._pipeline)
         self._engine = replay(self._plan, journal.events)
-        context = context or _local_context(self._pipeline, run)
+        context = context or _local_context(self._pipeline, run, runner)
         self._store = context.store
         self._attempts_survive = context.attempts_survive
         self._fetch_requests = context.fetch_requests
         self._clean_up = context.clean_up
+        self._kernels = context.kernels
         self._wakeup = WakeupSocket(run)
         self._site = Site(
             run=run,
@@ -116,9 +117,19 @@ class Attempts:
         self._wake: float | None = None
 
     def _launch(
-        self, work: Work, inputs: Mapping[str, Source | None], *, timeout: float | None
+        self,
+        work: Work,
+        inputs: Mapping[str, Source | None],
+        *,
+        timeout: float | None,
+        kernel: Attempt | None = None,
+        grouped: bool = False,
     ) -> None:
-        """Hand an attempt that is in the journal to the runner."""
+        """Hand an attempt that is in the journal to the runner.
+
+        ``kernel`` is the attempt whose kernel executes it, None for a kernel of its own.
+        ``grouped``: the kernel is to wait for the next step of the group.
+        """
         step = self._pipeline.steps[work.step]
         try:
             before = self._outputs
@@ -137,6 +148,7 @@ class Attempts:
                 site=self._site,
                 timeout=timeout,
                 on_mutation=self._engine.state.settings.on_mutation,
+                group=self._group_place(step, kernel, grouped=grouped),
             )
             with disk.writing(work.folder.path):
                 disk.private_folders(work.folder.path)
@@ -157,6 +169,19 @@ class Attempts:
             self._fail(work, Failure(kind, str(error), getattr(error, "remedy", "")))
             return
         self._attempts[work] = AttemptEvents(work)
+
+    def _group_place(self, step: Step, kernel: Attempt | None, *, grouped: bool) -> GroupPlace:
+        """Say which kernel a step shares, and what becomes of it afterwards."""
+        members = self._engine.group_members(step.name)
+        if self._kernels is None:
+            return GroupPlace()
+        after: Literal["wait", "wait if needed"] = "wait" if grouped else "wait if needed"
+        if kernel is None:
+            return GroupPlace(members=members, after=after)
+        owner = self._attempt(*kernel, 0)
+        states = self._engine.state.steps
+        before = tuple(m for m in members if states[m, ""].kernel == kernel and m != step.name)
+        return GroupPlace(owner.folder.path, before, members, after)
 
     def _collect(self) -> None:
         """Journal what attempts report, and how those that ended did."""
@@ -284,8 +309,10 @@ class Attempts:
             durable=durable,
         )
 
-    def _work(self, command: Start | Stop) -> Work:
-        return self._attempt(command.step, command.index, command.attempt, command.round)
+    def _work(self, command: Start | Stop | EndKernel) -> Work:
+        # A folder has no round, because attempts are numbered on through the rounds.
+        number = 0 if isinstance(command, EndKernel) else command.round
+        return self._attempt(command.step, command.index, command.attempt, number)
 
     def _attempt(self, name: str, index: str, attempt: int, round: int) -> Work:  # noqa: A002
         step = self._pipeline.steps[name]
@@ -293,10 +320,11 @@ class Attempts:
         return Work(name, step.id, attempt, folder, index, round)
 
 
-def _local_context(pipeline: Pipeline, run: RunFolder) -> RunContext:
+def _local_context(pipeline: Pipeline, run: RunFolder, runner: Runner) -> RunContext:
     """Return the context of a run on this machine."""
     folder = Path(pipeline.path).parent if pipeline.path else run.path
-    return RunContext(open_store(store_folder()), folder)
+    kernels = runner if isinstance(runner, GroupKernels) else None
+    return RunContext(open_store(store_folder()), folder, kernels=kernels)
 
 
 _STOPPED: Mapping[str, str] = {

@@ -15,11 +15,12 @@ import time
 
 from kfnb.engine import driver_requests
 from kfnb.engine.attempts import Attempts
-from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
+from kfnb.engine.core.commands import Command, EndKernel, Prepare, Record, Start, Stop, Wake
 from kfnb.engine.core.event_decoding import convert_body
 from kfnb.engine.core.event_types import (
     AttemptStarted,
     DriverStarted,
+    KernelEnded,
     ReportBody,
     RunCancelled,
     RunFinished,
@@ -30,8 +31,10 @@ from kfnb.engine.core.event_types import (
     warning,
 )
 from kfnb.engine.core.events import Event
+from kfnb.engine.core.identity import Attempt
 from kfnb.engine.core.retry_policy import Limits
 from kfnb.engine.dispatch.attempt_events import AttemptEvents
+from kfnb.engine.dispatch.groups import known_groups
 from kfnb.engine.dispatch.manifests import step_manifest
 from kfnb.engine.journal.file_journal import JournalBusy
 from kfnb.errors import KfnbError
@@ -104,6 +107,8 @@ class Driver(Attempts):
             # In the journal, because a replay must not depend on what is stored later.
             for edge in self._cache.learned_edges.known():
                 self._write(edge, edge.target, durable=False)
+            for group in known_groups(self._pipeline) if self._kernels is not None else ():
+                self._write(group, durable=False)
         # A resumed run has these warnings already.
         if not self._engine.state.warnings:
             for diagnostic in self._runner.unsupported_options(self._pipeline):
@@ -116,6 +121,9 @@ class Driver(Attempts):
                 keys[event.step, event.index] = event.data.key
             elif isinstance(event.data, StepInvalidated):
                 self._withdraw(event.data, keys.get(event.data.target))
+        for kernel in sorted(self._engine.state.kernels):
+            if self._kernels is None or not self._kernels.waits(self._attempt(*kernel, 0)):
+                self._kernel_ended(kernel, "it ended while the run had no driver")
         reported = _last_reports(self._journal.events)
         for name, index, attempt in self._engine.active():
             state = self._engine.state.steps[name, index]
@@ -134,7 +142,14 @@ class Driver(Attempts):
             else:  # the last driver died between journaling the start and starting
                 options, settings = self._pipeline.steps[name].options, self._engine.state.settings
                 limits = Limits.of(options, self._pipeline.defaults, settings)
-                self._launch(work, state.inputs, timeout=limits.timeout)
+                own = state.kernel == (name, index, attempt)
+                self._launch(
+                    work,
+                    state.inputs,
+                    timeout=limits.timeout,
+                    kernel=None if own else state.kernel,
+                    grouped=self._engine.continues(name),
+                )
         self._collect()
 
     def _act(self) -> None:
@@ -172,6 +187,11 @@ class Driver(Attempts):
             self._prepare(command)
         elif isinstance(command, Start):
             self._start(command)
+        elif isinstance(command, EndKernel):
+            if self._kernels is not None:
+                self._kernels.end(self._work(command))
+            kernel = (command.step, command.index, command.attempt)
+            self._kernel_ended(kernel, "no later step needs it")
         elif isinstance(command, Stop):
             work = self._work(command)
             self._stop_reasons[work] = command.reason
@@ -196,13 +216,23 @@ class Driver(Attempts):
         step = self._pipeline.steps[command.step]
         work = self._work(command)
         self._write(
-            AttemptStarted(inputs=dict(command.inputs)),
+            AttemptStarted(inputs=dict(command.inputs), kernel=command.kernel),
             step.name,
             index=command.index,
             round=command.round,
             attempt=command.attempt,
         )
-        self._launch(work, command.inputs, timeout=command.timeout)
+        self._launch(
+            work,
+            command.inputs,
+            timeout=command.timeout,
+            kernel=command.kernel,
+            grouped=command.grouped,
+        )
+
+    def _kernel_ended(self, kernel: Attempt, reason: str) -> None:
+        step, index, attempt = kernel
+        self._write(KernelEnded(reason=reason), step, index=index, attempt=attempt)
 
     def _wait(self, selector: selectors.BaseSelector) -> None:
         waits = [POLL_INTERVAL, self._runner.poll_interval()]

@@ -63,6 +63,7 @@ class Preparation:
             inputs=self._outputs.inputs(command.inputs),
             upstream=self._outputs.files_before(step),
             off=self._cache_off(step, command, settings),
+            group=self._outputs.group_results(step),
         )
         try:
             reused = self._reuse(step, lookup, command, key)
@@ -92,6 +93,8 @@ class Preparation:
             return off
         if step.name == self._pipeline.on_exit:
             return "an on-exit step is executed in every run"
+        if command.grouped:
+            return "a step executes with which it shares a kernel"
         return "its earlier result was computed from a value that changed later"
 
     def _reuse(self, step: Step, lookup: Lookup, command: Prepare, key: str) -> StepCached | None:

@@ -6,7 +6,7 @@ import selectors
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from kfnb.engine.dispatch.step_orders import StepPaths
 from kfnb.home import AttemptFolder
@@ -46,6 +46,17 @@ class Notice:
     diagnostic: Diagnostic
 
 
+@runtime_checkable
+class GroupKernels(Protocol):
+    """Kernels that execute more than one step, each by the attempt that has started it."""
+
+    def waits(self, work: Work) -> bool:
+        """Return whether an attempt's kernel still waits for the next step, or executes it."""
+
+    def end(self, work: Work) -> None:
+        """Have an attempt's kernel end; nothing happens if it has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunContext:
     """The run's store and notebook folder, as the driver of a target sees them.
@@ -65,6 +76,8 @@ class RunContext:
     clean_up
         Removes what a cancelled run left at the target. It is called before the run is journaled as
         cancelled, so that a driver that dies in between is asked to stop once more.
+    kernels
+        Has several steps executed in one kernel; None: the target cannot do that.
     """
 
     store: Store
@@ -75,6 +88,7 @@ class RunContext:
     attempts_survive: bool = False
     fetch_requests: Callable[[], None] | None = None
     clean_up: Callable[[], None] | None = None
+    kernels: GroupKernels | None = None
 
 
 class Runner(Protocol):

@@ -46,7 +46,7 @@ class WakeupSocket:
         if path is None:
             # A new folder in TMPDIR: the path of a Unix socket is limited to about 100
             # characters, which a run's folder may exceed.
-            _sweep()
+            remove_unused_sockets()
             path = Path(tempfile.mkdtemp(prefix=_PREFIX)) / "socket"
         with contextlib.suppress(FileNotFoundError):
             # A killed driver leaves its socket behind, and bind() refuses a path that exists.
@@ -105,7 +105,7 @@ def wakeup_address(run: RunFolder) -> Path | None:
     return path if _is_our_folder(path.parent) else None
 
 
-def _sweep() -> None:
+def remove_unused_sockets() -> None:
     """Remove the folders of sockets that killed drivers left."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         if not _is_our_folder(folder):

@@ -137,6 +137,7 @@ def logs(
     notebook: str | None,
     follow: bool,
     attempt: int | None,
+    raw: bool,
 ) -> None:
     """Print the log of STEP, or of every step, of a run."""
     from kfnb.api.run_view import RunView
@@ -147,12 +148,12 @@ def logs(
     if step is not None and step not in view.pipeline.steps:
         raise PipelineError(no_such_step(view.pipeline.steps, step))
     if follow:
-        follow_logs(_view_of(view.folder), step)
+        follow_logs(_view_of(view.folder), step, raw=raw)
         return
     view.update()
     # Output is saved in the notebook, which a huge log would make slow to open.
     most = LARGEST_LOG if session.in_notebook else None
-    if not print_logs(view, step, attempt, most=most):
+    if not print_logs(view, step, attempt, raw=raw, most=most):
         which = f'Step "{step}"' if step is not None else "The run"
         state = view.state.steps[step, ""].status if step is not None else view.state.status
         session.note(f"{which} has printed nothing; it is {state}.")

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 from kfnb.errors import InfrastructureError
 from kfnb.json_values import from_plain, to_plain
@@ -34,7 +34,8 @@ class Input:
 
     ``bundle`` is the manifest's record of the values that are loaded together with
     it, ``key`` that record's key in its producer's manifest; inputs with the same
-    blobs are loaded once. ``absent``: the producer left the name unbound.
+    blobs are loaded once. ``absent``: the producer left the name unbound. ``in_kernel``: an
+    earlier step has left the value in the kernel that executes this one.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Input:
     key: str = ""
     producer: str = ""
     absent: bool = False
+    in_kernel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,10 @@ class StepOrder:
     ``setup_values`` are names that it reads as setup makes them.
     ``masked`` are parameters of this step whose values the process gets through a pipe, ``private``
     all names whose values are not described.
+    ``kernel_folder`` is the folder of the earlier attempt whose kernel executes this one; empty: it
+    gets a kernel of its own. ``after`` says what becomes of that kernel: it ends (``end``), it
+    waits for the next step of the group (``wait``), or it waits if a value could not be saved
+    (``wait if needed``).
     """
 
     run: str
@@ -130,6 +136,8 @@ class StepOrder:
     modules: tuple[str, ...] | None = None
     masked: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
+    kernel_folder: str = ""
+    after: Literal["end", "wait", "wait if needed"] = "end"
     schema: int = SCHEMA
 
     def to_json(self) -> bytes:

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,7 +201,7 @@ class Store:
     def _copy(self, file: Path) -> Path:
         temporary = self._temporary()
         try:
-            shutil.copyfile(file, temporary)
+            disk.copy_content(file, temporary)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -239,12 +238,13 @@ def open_store(root: Path) -> Store:
     """Open the store in the folder ``root``; create it if it does not exist.
 
     A file system on which a file can be created twice is refused: two attempts at one step could
-    both believe that they were first.
+    both believe that they were first. So is one on which a file can be locked twice: two drivers
+    could execute one run.
 
     Raises
     ------
     InfrastructureError
-        If the folder cannot be written, or two creations of one file both succeed.
+        If the folder cannot be written, or two creations or locks of one file both succeed.
     """
     store = Store(root)
     with disk.writing(root):
@@ -259,6 +259,7 @@ def open_store(root: Path) -> Store:
             disk.write_new(probe, b"probe", durable=False)
             honoured = _link_new(probe, target, durable=False)
             honoured = honoured and not _link_new(probe, target, durable=False)
+            locked = locks.are_honoured(probe)
         finally:
             for path in (probe, target):
                 with contextlib.suppress(OSError):
@@ -267,6 +268,11 @@ def open_store(root: Path) -> Store:
         raise InfrastructureError(
             f"{root} is on a file system that allows two processes to create the same file, so "
             "results could be published twice. Set KFNB_HOME to a folder on a local disk."
+        )
+    if not locked:
+        raise InfrastructureError(
+            f"{root} is on a file system that gives one lock to two processes, so two drivers "
+            "could execute one run. Set KFNB_HOME to a folder on a local disk."
         )
     return store
 

@@ -21,6 +21,7 @@ from kfnb.errors import InfrastructureError
 from kfnb.home import RunFolder, runs_folder, store_folder
 from kfnb.store import disk, locks
 from kfnb.store.blobs import Store, open_store
+from kfnb.store.file_restore import remove_unfinished
 from kfnb.store.manifest import Failure, Manifest
 
 GRACE = 60.0
@@ -112,6 +113,9 @@ def clean(
         blobs, size = _sweep(store, marked, fresh=fresh, dry_run=dry_run)
         if not dry_run:
             _sweep_staging(store, before=min(fresh, now - _DAY))
+            # A driver that is killed while it restores a file leaves a part of it there.
+            for folder in {Path(path).parent for path in notebooks.values() if path}:
+                remove_unfinished(folder)
     removed = {r.id: notebooks[r.id] for r in leaving if notebooks[r.id]}
     return Cleaned(tuple(r.id for r in leaving), len(expired), blobs, size, removed)
 

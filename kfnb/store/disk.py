@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from kfnb.errors import InfrastructureError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Error numbers of a disk that takes no more."""
+
+_PIECE = 1 << 20
 
 _FREE = "Free some space (kfnb clean removes old runs) and resume the run"
 _CHOOSE = "Set KFNB_HOME to a writable folder"
@@ -29,6 +32,10 @@ _REASONS: dict[int, tuple[str, str]] = {
     errno.EPERM: ("you have no permission", _CHOOSE),
     errno.ENOENT: ("its folder was deleted", ""),
     errno.EIO: ("the disk reports an input/output error", ""),
+    errno.ENOLCK: (
+        "the file system has no locks to give",
+        "Set KFNB_HOME to a folder on a local disk",
+    ),
     errno.ESTALE: ("the network file system lost the file", ""),
 }
 
@@ -159,3 +166,41 @@ def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
     if durable:
         # The new name is in the folder, which is synced separately from the file.
         sync_folder(path.parent)
+
+
+def copy_content(source: Path, target: Path) -> None:
+    """Copy a file's content; holes of a sparse file stay holes.
+
+    Raises
+    ------
+    OSError
+        If one of them cannot be opened, read or written.
+    """
+    with source.open("rb", buffering=0) as old:
+        status = os.fstat(old.fileno())
+        # 512: the unit of st_blocks (POSIX, sys/stat.h), whatever the file system's blocks are.
+        if not hasattr(os, "SEEK_DATA") or status.st_blocks * 512 >= status.st_size:
+            shutil.copyfile(source, target)
+            return
+        with target.open("wb", buffering=0) as new:
+            for start, end in _data(old.fileno(), status.st_size):
+                old.seek(start)
+                new.seek(start)
+                while start < end and (piece := old.read(min(_PIECE, end - start))):
+                    new.write(piece)
+                    start += len(piece)
+            new.truncate(status.st_size)
+
+
+def _data(file: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield where the data of a sparse file begins and ends, between its holes."""
+    position = 0
+    while position < size:
+        try:
+            start = os.lseek(file, position, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # only a hole is left
+                raise
+            return
+        position = os.lseek(file, start, os.SEEK_HOLE)
+        yield start, position

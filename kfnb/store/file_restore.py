@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import WrittenFile
 
 _TEMPORARY = ".kfnb"
+_SECONDS_TO_WRITE = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""Pauses before a file with unknown content is looked at again: it may be half written."""
 
 
 class FileChanged(UsageError):  # noqa: N818 (a state, not a fault)
@@ -31,7 +33,8 @@ class FileChanged(UsageError):  # noqa: N818 (a state, not a fault)
         self.path = path
         self.remedy = (
             f'To get the step\'s version back, move "{path}" to another folder. To write it again, '
-            "run with --no-cache, or with --from and the step's name."
+            "run with --no-cache, or with --from and the step's name. To replace it by the step's "
+            "version, run with --overwrite-files."
         )
 
 
@@ -88,8 +91,11 @@ def restore(
     workdir: Path,
     store: Store,
     hashes: FileHashes,
+    overwrite: bool = False,
 ) -> list[str]:
     """Write the files that are missing or outdated; the paths that were written.
+
+    With ``overwrite`` also those that somebody else has changed.
 
     Raises
     ------
@@ -107,9 +113,16 @@ def restore(
         if file.folder and (now := os.path.realpath(target.parent)) != file.folder:
             raise FolderMoved(path, then=file.folder, now=now)
         present = hashes.of(target)
+        # Setup cells write their files in each step, also while another step is prepared.
+        for pause in _SECONDS_TO_WRITE:
+            if overwrite or present in (file.hash, None) or placed.may_replace(target, present):
+                break
+            time.sleep(pause)
+            present = hashes.of(target)
         if present == file.hash and (not file.link or _link_of(target) == file.link):
             continue
-        if os.path.lexists(target) and not placed.may_replace(target, present):
+        changed = os.path.lexists(target) and not placed.may_replace(target, present)
+        if changed and not (overwrite and target.is_file()):
             raise FileChanged(path)
         if not store.has(file.hash):
             raise InfrastructureError(
@@ -158,14 +171,14 @@ def _write(path: str, target: Path, file: WrittenFile, store: Store) -> None:
     )
     with disk.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target.parent)
+        remove_unfinished(target.parent)
         try:
             if file.link:
                 temporary.symlink_to(file.link)
             else:
                 # Private until it has its mode: it may be the copy of a key.
                 os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-                shutil.copyfile(store.fetch(file.hash), temporary)
+                disk.copy_content(store.fetch(file.hash), temporary)
                 temporary.chmod(file.mode & 0o7777)
             if not new or not _link(path, temporary, target):
                 temporary.replace(target)
@@ -174,7 +187,7 @@ def _write(path: str, target: Path, file: WrittenFile, store: Store) -> None:
                 temporary.unlink()
 
 
-def _sweep(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove unfinished copies that killed processes left in a folder."""
     with contextlib.suppress(OSError):
         for file in folder.glob(f".*{_TEMPORARY}"):

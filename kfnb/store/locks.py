@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +23,14 @@ PATIENCE = 5.0
 """Seconds that a lock is waited for that is held only for moments."""
 
 _PATIENCE_WITH_OURS = 60.0
+_REFUSED = 75
+_LOCK = f"""
+import fcntl, sys
+try:
+    fcntl.flock(open(sys.argv[1], "r+"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    sys.exit({_REFUSED})
+"""
 
 
 def acquire(path: Path, *, patience: float = 0.0) -> int | None:
@@ -64,6 +75,34 @@ def is_locked(path: Path) -> bool:
     return False
 
 
+def are_honoured(path: Path) -> bool:
+    """Return whether a file system refuses what another process has locked; ``path`` is created.
+
+    Some network file systems let every attempt to lock succeed.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be created, or the file system has no locks at all.
+    """
+    first = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        second = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if not _taken(second):
+                return True
+            # NFS keeps one lock for all descriptors of a process, so a second process must try.
+            fcntl.flock(second, fcntl.LOCK_UN)
+            fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            command = [sys.executable, "-c", _LOCK, str(path)]
+            return subprocess.run(command, check=False).returncode == _REFUSED
+        finally:
+            os.close(second)
+    finally:
+        os.close(first)
+
+
 @contextlib.contextmanager
 def held(path: Path, *, shared: bool, patience: float = PATIENCE) -> Iterator[None]:
     """Hold ``path`` locked for a moment, waiting for others.
@@ -106,6 +145,19 @@ def holders(path: Path) -> list[int]:
     return pids
 
 
+def refuse_strangers(path: Path) -> None:
+    """Do nothing unless only processes that are not kfnb's hold a lock of ``path``.
+
+    Raises
+    ------
+    InfrastructureError
+        With the processes.
+    """
+    pids = holders(path)
+    if pids and not any(map(_is_kfnb, pids)):
+        raise InfrastructureError(_held_sentence(path, pids))
+
+
 def _held_sentence(path: Path, pids: Sequence[int]) -> str:
     if not pids:
         return (
@@ -122,9 +174,14 @@ def _held_sentence(path: Path, pids: Sequence[int]) -> str:
 
 def _is_kfnb(pid: int) -> bool:
     try:
-        return b"kfnb" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
+    if any(argument.rpartition(b"/")[2] == b"kfnb" for argument in command[:2]):
+        return True
+    # Not any argument: paths of the files that a stranger works on contain the name, too.
+    following = dict(itertools.pairwise(command))
+    return b"kfnb" in following.get(b"-m", b"") or b"kfnb" in following.get(b"-c", b"")
 
 
 def _program(pid: int) -> str:

@@ -27,6 +27,7 @@ class Output:
     ``absent``: the name stayed unbound, and a reader starts without it. ``changed``:
     the step made or changed this value (False: it only passed on what it was given,
     because the value shares objects with another). ``size`` is in bytes where known.
+    ``in_kernel``: the value could not be saved, and is only in the step's kernel.
     """
 
     bundle: str | None = None
@@ -35,6 +36,7 @@ class Output:
     size: int | None = None
     repr: str = ""
     absent: bool = False
+    in_kernel: bool = False
     changed: bool = True
     hash: str | None = None
 
@@ -84,11 +86,13 @@ class Manifest:
     A folder in ``files_read`` ends with a slash and stands for the names in it.
     ``files_written`` and ``files_read`` are keyed by the path relative to the
     notebook's folder, ``files_removed`` are those of earlier steps that this one
-    deleted, ``files_unseen`` names what may have used other files that nobody could see (child
+    deleted, ``files_looked`` says for each path that the step only looked at whether there was
+    something, ``files_unseen`` names what may have used other files that nobody could see (child
     processes, libraries in native code). ``metrics`` holds ``[time, name, value, step or null]``.
     ``state`` has for each state of a library what the step's setup made of it, what the step began
     with (``-`` if it did not rely on it), and what it left if it changed it: hashes, empty for a
-    fresh process. The state itself is published under a name of its own.
+    fresh process. The state itself is published under a name of its own. ``kernel_lives``: the
+    kernel waits for the next step of the group.
     """
 
     run: str
@@ -104,6 +108,7 @@ class Manifest:
     unexpected: Mapping[str, str] = field(default_factory=dict)
     files_written: Mapping[str, WrittenFile] = field(default_factory=dict)
     files_read: Mapping[str, str] = field(default_factory=dict)
+    files_looked: Mapping[str, bool] = field(default_factory=dict)
     files_unseen: tuple[str, ...] = ()
     metrics: tuple[tuple[Any, ...], ...] = ()
     packages: Mapping[str, str] = field(default_factory=dict)
@@ -117,6 +122,7 @@ class Manifest:
     cells: tuple[CellTime, ...] = ()
     files_removed: tuple[str, ...] = ()
     state: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    kernel_lives: bool = False
     schema: int = SCHEMA
 
     def to_json(self) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from kfnb import __version__
 from kfnb.live import bundle
 
 Traits = Callable[[], Mapping[str, Any]]
@@ -33,6 +34,7 @@ class Model(anywidget.AnyWidget):
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode("").tag(sync=True)
     engine = traitlets.Unicode("").tag(sync=True)
+    version = traitlets.Unicode(__version__).tag(sync=True)
     slot = traitlets.Unicode("").tag(sync=True)
     graph = traitlets.Any(None, allow_none=True).tag(sync=True)
     run = traitlets.Any(None, allow_none=True).tag(sync=True)

@@ -4,6 +4,9 @@ declare module '*.css' {
   export default text;
 }
 
+/** The version of package.json; see build.mjs. */
+declare const KFNB_VERSION: string;
+
 /** Notebooks are imported as JSON. */
 declare module '*.ipynb' {
   import type { PartialJSONObject } from '@lumino/coreutils';

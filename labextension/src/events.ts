@@ -17,9 +17,10 @@ export interface AttemptFailed {
   began?: boolean;
 }
 
-/** An attempt is about to begin; it may have begun. */
+/** An attempt is about to begin, in its own kernel or in that of the attempt ``kernel``. */
 export interface AttemptStarted {
   inputs?: Record<string, Source | null>;
+  kernel?: [string, string, number] | null;
 }
 
 /** A cell has ended. */
@@ -67,10 +68,16 @@ export interface EdgeAdded {
   learned?: boolean;
 }
 
-/** These steps share a kernel; groups that share a member are one. */
+/** These steps share a kernel, for the reason ``why``; groups that share a member are one. */
 export interface GroupFormed {
   id: string;
   members: [string, string][];
+  why?: string;
+}
+
+/** The kernel of a group has ended; the event's attempt is the one that had started it. */
+export interface KernelEnded {
+  reason?: string;
 }
 
 /** A number was logged; ``step`` is that of a training loop, ``at`` when it was logged. */
@@ -82,12 +89,13 @@ export interface MetricLogged {
   at?: number | null;
 }
 
-/** A published name: where its value is, and how it looks. */
+/** A published name: how its value looks, and where it is; it may be only ``in_kernel``. */
 export interface OutputData {
   bundle?: string | null;
   hash?: string | null;
   changed?: boolean;
   absent?: boolean;
+  in_kernel?: boolean;
   type?: string | null;
   shape?: unknown[] | null;
   size?: number | null;
@@ -162,6 +170,7 @@ export interface Settings {
   on_failure?: 'finish' | 'stop';
   on_mutation?: 'fail' | 'warn';
   cache?: boolean;
+  overwrite_files?: boolean;
   force?: string[];
 }
 
@@ -176,8 +185,10 @@ export interface StepCached {
   unexpected?: Record<string, string>;
   files_written?: Record<string, string | null>;
   files_read?: Record<string, string | null>;
+  files_looked?: Record<string, boolean>;
   duration?: number | null;
   state?: Record<string, string[]>;
+  kernel_lives?: boolean;
   inputs: Record<string, Source | null>;
   key?: string | null;
   why?: string | null;
@@ -214,13 +225,14 @@ export interface StepFailed {
   stale?: boolean;
 }
 
-/** The target used something old. All of ``voids`` begin anew, each in the given round. */
+/** The target used something old, or its ``group`` needs a new kernel: ``voids`` begin anew. */
 export interface StepInvalidated {
   target: [string, string];
   because: string;
   remedy?: string;
   voids: [string, string, number][];
   edge?: EdgeAdded | null;
+  group?: string;
 }
 
 /** The step must execute, with these inputs; ``why`` no earlier result was used. */
@@ -236,7 +248,7 @@ export interface StepSkipped {
   because?: string | null;
 }
 
-/** An attempt published the step's result: what its manifest says. */
+/** An attempt published its manifest; ``kernel_lives``: its kernel executes the next step. */
 export interface StepSucceeded {
   outputs: Record<string, OutputData>;
   manifest?: string | null;
@@ -244,8 +256,10 @@ export interface StepSucceeded {
   unexpected?: Record<string, string>;
   files_written?: Record<string, string | null>;
   files_read?: Record<string, string | null>;
+  files_looked?: Record<string, boolean>;
   duration?: number | null;
   state?: Record<string, string[]>;
+  kernel_lives?: boolean;
 }
 
 /** A person asked for the end of the run; ``request`` names the request in a remote store. */
@@ -288,6 +302,7 @@ export type RunEvent = Envelope &
     | { type: 'StepReady'; data: StepReady }
     | { type: 'StepCached'; data: StepCached }
     | { type: 'AttemptStarted'; data: AttemptStarted }
+    | { type: 'KernelEnded'; data: KernelEnded }
     | { type: 'CellStarted'; data: CellStarted }
     | { type: 'CellFinished'; data: CellFinished }
     | { type: 'CellOutput'; data: CellOutput }

@@ -18,8 +18,8 @@ class FakeSocket {
     this.onmessage({ data: JSON.stringify(message) });
   }
 
-  hello(protocol = 1): void {
-    this.answer({ ch: '', kind: 'hello', protocol, version: '1.0' });
+  hello(protocol = 1, version = '1.0'): void {
+    this.answer({ ch: '', kind: 'hello', protocol, version });
   }
 }
 
@@ -112,11 +112,25 @@ test('a server without kfnb is absent, and tags are read by the page', () => {
   expect(book.outline.steps.map(step => step.name)).toEqual(['one']);
 });
 
-test('a server that speaks another protocol is noticed', () => {
-  const { sockets, connection } = setUp();
-  sockets[0]!.hello(2);
-  expect(connection.differs).toBe(true);
+test('a page without a server asks for none, and tags are read', () => {
+  const connection = new Connection(() => null);
+  connection.connect();
+  connection.connect();
+  expect(connection.state).toBe('none');
 });
+
+test.each([
+  [1, '1.0', false],
+  [2, '1.0', true],
+  [1, '0.9', true]
+])(
+  'a server of protocol %i and version %s differs from the page: %s',
+  (protocol, version, differs) => {
+    const { sockets, connection } = setUp();
+    sockets[0]!.hello(protocol, version);
+    expect(connection.differs).toBe(differs);
+  }
+);
 
 test('the states of a run are those of the newest message', () => {
   const { sockets, book } = setUp();

@@ -337,6 +337,14 @@ describe('HTML', () => {
     expect(height(table(500))).toBe(420);
   });
 
+  it('has tables without grids, whose numbers stay on one line', () => {
+    const { send } = shown();
+    send([display({ 'text/html': '<table border=1><td>-0.125</td></table>' })]);
+    const sheet = framed().head.querySelector('style')!.textContent;
+    expect(sheet).toMatch(/table {[^}]*overflow-wrap: normal/);
+    expect(sheet).toMatch(/th, td {[^}]*border: none/);
+  });
+
   it('follows the theme of the page', () => {
     const { send, theme } = shown();
     send([display({ 'text/html': '<b>x</b>' })]);

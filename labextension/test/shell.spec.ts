@@ -427,6 +427,11 @@ describe('the resources of a step', () => {
       'Memory: at most 900 MB in 4.0 s'
     ]);
     expect(find('.kfnb-detail').textContent).toContain('cpu:1.2 memory:1088Mi');
+    const dashed = [...document.querySelectorAll('.kfnb-resource-request')].map(
+      one => one.getAttribute('d')
+    );
+    // The most that was used is below the top, where the request for memory is.
+    expect(dashed).toEqual(['M0 9.4H250', 'M0 1.0H250']);
     source.send({ kind: 'state', ...snapshot({ n1: steps.n1 }, { seq: 2 }) });
     expect(asked()).toBe(1);
     expect(document.querySelectorAll('.kfnb-resource').length).toBe(2);

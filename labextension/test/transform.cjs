@@ -11,7 +11,7 @@ module.exports = {
           : 'js',
       format: 'cjs',
       target: 'es2022',
-      define: { 'import.meta.url': '"test:engine"' },
+      define: { 'import.meta.url': '"test:engine"', KFNB_VERSION: '"1.0"' },
       sourcefile: path,
       sourcemap: path.endsWith('.ts') ? 'inline' : false
     });

@@ -54,6 +54,21 @@ describe('a graph opens', () => {
     expect(visible.y).toBe(-16);
   });
 
+  it('and keeps what is selected in sight when the window becomes smaller', () => {
+    const viewport = opened({ width: 4000, height: 100 }, { x: 2000, y: 50 });
+    const before = viewport.visible.x;
+    const box = { x: 2180, y: 50, width: 60, height: 40 };
+    viewport.setSizes({ width: 4000, height: 100 }, WINDOW, box);
+    expect(viewport.visible.x).toBe(before);
+    const narrow = { width: 300, height: 332 };
+    viewport.setSizes({ width: 4000, height: 100 }, narrow, box);
+    const { visible } = viewport;
+    expect(visible.x + visible.width).toBe(2180 + 30 + 16);
+    const whole = opened({ width: 200, height: 100 });
+    whole.setSizes({ width: 200, height: 100 }, narrow, { ...box, x: 60 });
+    expect(whole.showsAll).toBe(true);
+  });
+
   it('in its whole height, up to that of the page', () => {
     expect(heightFor({ width: 100, height: 300 }, 432)).toBe(332);
     expect(heightFor({ width: 100, height: 10 }, 432)).toBe(180);

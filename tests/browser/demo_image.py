@@ -79,9 +79,21 @@ def built() -> Iterator[Image]:
         requirements = ["-r", "binder/requirements.txt"]
         image.run("python", "-m", "pip", "install", "-q", "--no-cache-dir", *requirements)
         image.run("binder/postBuild")
+        # On Binder these may be read-only for the person who follows the link.
+        _permit(base / "environment", "a-w")
         yield image
     finally:
+        _permit(base / "environment", "u+w")
         shutil.rmtree(base, ignore_errors=True)
+
+
+def _permit(folder: Path, mode: str) -> None:
+    """Change the rights of all files of a folder; root's files are nobody's to write."""
+    if not folder.exists():
+        return
+    if hasattr(os, "getuid") and os.getuid() == 0:
+        subprocess.run(["chown", "-R", "root", str(folder)], check=True)
+    subprocess.run(["chmod", "-R", mode, str(folder)], check=True)
 
 
 def copy_checkout(folder: Path) -> None:

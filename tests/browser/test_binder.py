@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from tests.browser.book import Book
 from tests.browser.conftest import Shoot
 from tests.browser.demo_image import NOBODY, Image, built
+from tests.browser.demo_usage import Usage
 from tests.browser.server import Server
 from tests.browser.view import View, expect
 from tests.waiting import PATIENCE, wait_until
@@ -29,8 +31,18 @@ from tests.waiting import PATIENCE, wait_until
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+# Building the demo downloads JupyterLab and what builds the views.
+pytestmark = pytest.mark.timeout(2400)
+
 PREFIX = "/user/kfnb-kfnb-x1y2z3/"
 """Binder serves each demo below a path of its own."""
+MEMORY = 2 << 30
+"""Bytes that Binder gives a demo at most."""
+ONE_CORE = (
+    "import os, sys; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
+    "os.execvp(sys.argv[1], sys.argv[1:])"
+)
+"""Starts a command that has one core, with all that it starts, as on Binder."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +72,7 @@ def started(image: Image) -> Iterator[Server]:
     log = image.base / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["binder/start", "jupyter-notebook", "--no-browser"]
+            ["python", "-c", ONE_CORE, "binder/start", "jupyter-notebook", "--no-browser"]
             + [f"--{name}={value}" for name, value in flags.items()],
             **image.options(),
             stdin=subprocess.DEVNULL,
@@ -109,13 +121,27 @@ def opened(page: Page, server: Server, link: str, path: Path) -> Book:
     return book
 
 
-def test_the_link_opens_the_guided_example_and_a_pipeline_runs(
-    image: Image, server: Server, page: Page, shoot: Shoot
+def test_the_link_opens_the_guided_example_and_a_pipeline_runs_with_one_core_and_2_gb(
+    image: Image, server: Server, page: Page, shoot: Shoot, artifacts: Path
 ) -> None:
+    usage = Usage(image)
+    with usage.watched():
+        seconds = play_the_guide(image, server, page, shoot)
+    assert usage.cores == {1}
+    assert 0 < usage.peak < MEMORY
+    # Not asserted, because it is the machine's: docs/binder.md has figures of an idle one.
+    figures = {"seconds_until_a_pipeline_is_seen_running": seconds, "peak_bytes": usage.peak}
+    (artifacts / "binder.json").write_text(json.dumps(figures))
+
+
+def play_the_guide(image: Image, server: Server, page: Page, shoot: Shoot) -> float:
+    """Return the seconds from the link to the picture of a running pipeline."""
     guide = image.checkout / "examples" / "guide" / "guide.ipynb"
+    begun = time.monotonic()
     book = opened(page, server, f"?token={server.token}", guide)
     expect(book.cell(0)).to_contain_text("A pipeline from your notebook")
     assert page.get_by_text("official Jupyter news").count() == 0
+    expect(page.get_by_role("region", name="Pipeline", exact=True)).to_be_visible()
     shoot("1-opened")
     graph = View(book.run(position(guide, "show"))).drawn()
     assert graph.nodes.count() == 3
@@ -123,11 +149,13 @@ def test_the_link_opens_the_guided_example_and_a_pipeline_runs(
     start = position(guide, "start")
     book.start(start)
     view = View(book.output(start)).drawn()
+    seconds = time.monotonic() - begun
     view.wait_for("make data", "succeeded")
     shoot("3-running")
     view.wait_for_run("succeeded")
     assert view.statuses() == ["succeeded"] * 3
     shoot("4-succeeded")
+    return seconds
 
 
 def test_a_link_opens_a_notebook_of_ones_own(

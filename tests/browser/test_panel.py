@@ -136,6 +136,13 @@ def test_many_steps(page, shoot, count):
     shoot("table")
 
 
+def test_a_kernel_of_another_version_is_named(page, shoot):
+    Bare(page, {**traits(["only"], []), "version": "0.0.1"})
+    said = View(page.locator("#kfnb")).drawn().root.get_by_role("alert")
+    expect(said).to_contain_text("The kernel has kfnb 0.0.1 and this view has kfnb")
+    shoot("said")
+
+
 def test_the_view_says_that_a_busy_kernel_was_asked(page, shoot):
     made = traits(["only"], [])
     bare = Bare(page, made)

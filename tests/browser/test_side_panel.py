@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from kfnb import __version__
 from tests.browser.side_panel import Panel
 from tests.browser.view import expect
 
@@ -467,6 +468,38 @@ def test_steps_that_were_executed_again_are_shown_with_the_reason(panel, page, s
     expect(shown.root).to_contain_text(f"use was executed again: {because}", timeout=60_000)
     expect(shown.rows.nth(1)).to_have_attribute("aria-label", re.compile("executed again"))
     shoot("repaired")
+
+
+def test_a_server_of_another_version_is_named(desk, opened, page, shoot):
+    hello = {"ch": "", "kind": "hello", "protocol": 1, "version": "0.0.1"}
+    page.route_web_socket("**/kfnb/v1/live*", lambda socket: socket.send(json.dumps(hello)))
+    shown = Panel(page, opened(desk.notebook(*DIGITS))).open()
+    said = shown.root.get_by_role("alert")
+    expect(said).to_contain_text(f"The server has kfnb 0.0.1 and this page has kfnb {__version__}")
+    shoot("said")
+
+
+AS_IN_JUPYTERLITE = """
+new MutationObserver((_, observer) => {
+  const config = document.getElementById('jupyter-config-data');
+  if (config?.textContent.trim().endsWith('}')) {
+    const all = {...JSON.parse(config.textContent), litePluginSettings: {}};
+    config.textContent = JSON.stringify(all);
+    observer.disconnect();
+  }
+}).observe(document, {childList: true, subtree: true});
+"""
+"""Gives the page the option by which sites of JupyterLite are recognised."""
+
+
+def test_in_jupyterlite_the_panel_says_what_is_missing(desk, opened, page, shoot):
+    page.add_init_script(AS_IN_JUPYTERLITE)
+    shown = Panel(page, opened(desk.notebook(*DIGITS))).open()
+    expect(shown.root.get_by_role("alert")).to_contain_text("JupyterLite has no server")
+    shown.expect_steps("load data", "split", "fit", "score")
+    shown.press("Run")
+    expect(page.locator(".jp-Dialog")).to_contain_text("nothing was started")
+    shoot("said")
 
 
 def test_a_server_without_kfnb_is_named_and_tags_work(desk, opened, page, shoot):

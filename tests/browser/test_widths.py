@@ -16,12 +16,18 @@ STATUSES = ("cached", "succeeded", "failed", "running", "pending", "skipped", "c
 IDS = [f"20260101-00000{n}-digits-000{n}" for n in range(4)]
 OPTIONS = {"image": "ada/train:1", "cpu": "2", "memory": "4Gi", "timeout": 5400}
 
-# Tables scroll by themselves.
 _OVERFLOW = """
 root => [...root.querySelectorAll('button, input, select, summary')]
-  .filter(one => one.checkVisibility() && !one.closest('table'))
+  .filter(one => one.checkVisibility() && !(innerWidth > 400 && one.closest('table')))
   .filter(one => one.getBoundingClientRect().right > innerWidth + 1)
   .map(one => one.outerHTML.slice(0, 120))
+"""
+_SIDEWAYS = """
+root => [...root.querySelectorAll('*')]
+  .filter(one => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1)
+  .filter(one => ['auto', 'scroll'].includes(getComputedStyle(one).overflowX))
+  .filter(one => !one.matches('.kfnb-log-screen, .kfnb-log-whole, code, pre'))
+  .map(one => one.className)
 """
 
 
@@ -87,13 +93,15 @@ CODE = [
 
 
 def test_everything_fits_and_every_tab_opens(
-    shown: tuple[Bare, View], page: Any, shoot: Any
+    shown: tuple[Bare, View], width: int, page: Any, shoot: Any
 ) -> None:
     _, view = shown
     for tab in ("table", "metrics", "logs", "outputs", "runs", "compare", "dag"):
         view.open(tab)
         assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), tab
         assert view.root.evaluate(_OVERFLOW) == [], tab
+        if width == 300:
+            assert view.root.evaluate(_SIDEWAYS) == [], tab
         shoot(tab)
     view.root.locator(".kfnb-pipeline-options summary").click()
     shoot("options")
@@ -111,7 +119,7 @@ def test_names_in_the_graph_have_eleven_pixels(shown: tuple[Bare, View]) -> None
 
 
 def test_runs_are_chosen_from_the_list_and_compared(
-    shown: tuple[Bare, View], page: Any, shoot: Any
+    shown: tuple[Bare, View], width: int, page: Any, shoot: Any
 ) -> None:
     bare, view = shown
     panel = view.open("runs")
@@ -133,6 +141,9 @@ def test_runs_are_chosen_from_the_list_and_compared(
     panel.get_by_role("button", name="accuracy").click()
     expect(rows.first).to_have_attribute("data-run", IDS[3])
     expect(panel.get_by_role("button", name="Compare (2)")).to_be_enabled()
+    if width == 300:
+        assert view.root.evaluate(_SIDEWAYS) == []
+        assert view.root.evaluate(_OVERFLOW) == []
     shoot("runs")
     panel.get_by_role("button", name="Compare (2)").click()
     assert {"kind": "compare", "runs": IDS[:2]} in bare.asked
@@ -146,5 +157,7 @@ def test_runs_are_chosen_from_the_list_and_compared(
     assert left["x"] < right["x"]
     first = comparison.locator("tbody tr").first.inner_text().lower()
     assert "cached" not in first
+    if width == 300:
+        assert view.root.evaluate(_SIDEWAYS) == []
     shoot("compared")
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from kfnb import __version__
+
 WIDTH = 25
 
 
@@ -83,6 +85,7 @@ def traits(names: Sequence[str], edges: Sequence[tuple[int, int]]) -> dict[str, 
     lines += [f'{e["source"]} -> {e["target"]} [id="{e["id"]}"];' for e in drawn]
     return {
         "engine": "test",
+        "version": __version__,
         "graph": {
             "name": "made by hand",
             "notebook": None,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -259,6 +261,25 @@ def test_resuming_a_running_run(kfnb: Call) -> None:
     driver.wait()
     assert result.exit_code == 2
     assert "still executing" in result.stderr
+
+
+def test_resuming_a_run_that_a_stranger_has_locked_names_the_stranger(kfnb: Call) -> None:
+    run = made_run()
+    write(run, *scripted.FAILED)
+    hold = (
+        "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print(); input()"
+    )
+    command = [sys.executable, "-c", hold, str(run.driver_lock)]
+    run.driver_lock.touch()
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as stranger:
+        assert stranger.stdout is not None
+        stranger.stdout.readline()
+        result = kfnb("resume", run.id)
+        stranger.kill()
+    assert result.exit_code == 4
+    assert f"Process {stranger.pid} (" in result.stderr
+    assert "end it, and try again" in result.stderr
 
 
 def test_resume_of_a_run_that_succeeded(kfnb: Call) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import kfnb as kfnb_itself
 from kfnb.cli import this_machine
 from kfnb.live import bundle
 
@@ -23,8 +24,9 @@ def findings(kfnb: Any, *words: str | Path, code: int = 0) -> dict[str, dict[str
 
 def test_it_names_what_a_person_asks_about(kfnb: Any, home: Path) -> None:
     found = findings(kfnb)
-    assert list(found)[:8] == [
-        "python", "kernel", "home", "supervisor", "space", "temporary folder", "memory", "cores",
+    assert list(found)[:9] == [
+        "python", "kernel", "home", "supervisor", "folder", "space", "temporary folder", "memory",
+        "cores",
     ]  # fmt: skip
     assert sys.executable in found["python"]["sentence"]
     assert str(home) in found["home"]["sentence"]
@@ -114,3 +116,70 @@ def test_views_that_were_not_built_say_why(kfnb: Any, monkeypatch: pytest.Monkey
     monkeypatch.setattr(bundle, "build_problem", lambda: "The live views were not built: no node.")
     found = findings(kfnb)["live views"]
     assert (found["status"], found["sentence"][-8:]) == ("warning", "no node.")
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        (None, "node is not on PATH"),
+        ("v18.1.0", "node 18.1.0"),
+        ("v22.0.0", "node 22.0.0 is on PATH, so the live views can be built"),
+    ],
+)
+def test_node_is_looked_for_only_where_the_live_views_were_not_built(
+    kfnb: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, node: str | None, words: str
+) -> None:
+    monkeypatch.setattr(bundle, "build_problem", lambda: None)
+    assert "node" not in findings(kfnb)
+    monkeypatch.setattr(bundle, "build_problem", lambda: "The live views were not built.")
+    if node is not None:
+        (tmp_path / "node").write_text(f"#!/bin/sh\necho {node}\n")
+        (tmp_path / "node").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = findings(kfnb)["node"]
+    assert (found["status"], found["commands"] != []) == ("warning", True)
+    assert words in found["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("page", "enabled", "status", "words"),
+    [
+        (None, True, "warning", "no side panel"),
+        ("0.0.1", True, "warning", "The page has kfnb 0.0.1 and the server has kfnb"),
+        (kfnb_itself.__version__, False, "warning", "does not load kfnb"),
+        (kfnb_itself.__version__, True, "ok", "side panel and the server's part are kfnb"),
+    ],
+)
+def test_the_versions_of_the_side_panel_and_the_server_are_compared(
+    kfnb: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    page: str | None,
+    enabled: bool,
+    status: str,
+    words: str,
+) -> None:
+    from jupyter_core import paths
+
+    versions = {"jupyterlab": "4.4", "jupyterlab_widgets": "3.0.17", "ipywidgets": "8.1.9"}
+    monkeypatch.setattr(this_machine, "_version", versions.get)
+    package = tmp_path / "package.json"
+    if page is not None:
+        package.write_text(json.dumps({"version": page}))
+    if enabled:
+        (tmp_path / "jupyter_server_config.d").mkdir()
+        (tmp_path / "jupyter_server_config.d" / "kfnb.json").write_text("{}")
+    monkeypatch.setattr(paths, "jupyter_path", lambda *_: [str(package)])
+    monkeypatch.setattr(paths, "jupyter_config_path", lambda: [str(tmp_path)])
+    found = findings(kfnb)["side panel"]
+    assert (found["status"], words in found["sentence"]) == (status, True), found
+
+
+def test_a_folder_that_is_read_only_is_reported(
+    kfnb: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(this_machine.os, "access", lambda path, mode: Path(path) != tmp_path)
+    monkeypatch.chdir(tmp_path)
+    found = findings(kfnb)["folder"]
+    assert found["status"] == "warning"
+    assert str(tmp_path) in found["sentence"]

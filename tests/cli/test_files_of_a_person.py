@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -103,12 +102,10 @@ def test_a_copied_notebook_writes_to_no_folder_of_the_first_one(desk: Desk) -> N
 
 @pytest.mark.parametrize("templates", ["on", "off"])
 def test_whatever_a_run_writes_is_private(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, templates: str
+    desk: Desk, short_folder: Path, monkeypatch: pytest.MonkeyPatch, templates: str
 ) -> None:
     monkeypatch.setenv("KFNB_TEMPLATES", templates)
-    # The path of a socket may have about 100 characters.
-    temporary = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))
-    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("TMPDIR", str(short_folder))
     path = desk.notebook(
         ("step:a", "n = 1\nprint(n)"), ("step:b", "_ = open('out', 'w')\nprint(n)")
     )
@@ -117,7 +114,7 @@ def test_whatever_a_run_writes_is_private(
         assert desk.kfnb("run", path).returncode == 0
     finally:
         os.umask(mask)
-    written = [desk.home, *desk.home.rglob("*"), *temporary.rglob("*")]
+    written = [desk.home, *desk.home.rglob("*"), *short_folder.rglob("*")]
     assert [p for p in written if p.lstat().st_mode & 0o077 and not p.is_symlink()] == []
     # What the step itself writes has the rights that the person's own programs give.
     assert (desk.folder / "out").stat().st_mode & 0o777 == 0o666

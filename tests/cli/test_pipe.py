@@ -154,14 +154,15 @@ def test_a_second_ctrl_c_does_not_wait_for_the_stop() -> None:
     wait_until_following(process.pid)
     process.send_signal(signal.SIGINT)
     assert process.stdout is not None
-    while "stopping" not in process.stdout.readline():
+    while "stopping" not in (line := process.stdout.readline()):
         pass
+    assert "Ctrl+C again: stop watching" in line
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=PATIENCE)
     deaf.kill()
     deaf.communicate()
     assert process.returncode == 130
-    assert "continues" in said
+    assert f"run {run.id} is still stopping" in said
 
 
 def test_a_reader_that_leaves_is_not_an_error() -> None:

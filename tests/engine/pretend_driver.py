@@ -12,7 +12,7 @@ import jsonschema
 import msgspec
 
 import kfnb.engine
-from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
+from kfnb.engine.core.commands import Command, EndKernel, Prepare, Record, Start, Stop, Wake
 from kfnb.engine.core.event_decoding import convert_body
 from kfnb.engine.core.event_types import Body
 from kfnb.engine.core.events import Event
@@ -182,8 +182,12 @@ class Driver:
             hit = self.cached.get(command.step) if command.cache else None
             data = {**(hit or {}), "inputs": plain(command.inputs), "why": "first run"}
             self.emit("StepReady" if hit is None else "StepCached", command.step, data)
+        elif isinstance(command, EndKernel):
+            data = {"reason": "no later step needs it"}
+            self.emit("KernelEnded", command.step, data, command.attempt, index=command.index)
         elif isinstance(command, Start):
-            self.emit("AttemptStarted", command.step, {}, command.attempt)
+            data = {"kernel": list(command.kernel)} if command.kernel else {}
+            self.emit("AttemptStarted", command.step, data, command.attempt)
             self.running[command.step] = command.attempt
 
     def succeed(self, name: str, outputs: Iterable[str] | None = None, **more: Any) -> None:

@@ -55,12 +55,23 @@ def test_a_file_that_flows_between_two_programs_is_an_edge(tmp_path: Path, home:
 
 def test_a_file_that_a_program_has_read_is_a_part_of_the_cache_key(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("1")
-    path = write(tmp_path, ("step:reads", f"{NAMED}import os\nos.system(f'cat {{name}}')"))
+    path = write(
+        tmp_path,
+        ("step:reads", f"{NAMED}import os\nos.system(f'cat {{name}}')"),
+        ("step:misses", f"{NAMED}import os\nprint(os.path.exists(f'more {{name}}'))"),
+        ("step:finds", f"{NAMED}import os\nos.system(f'test -e {{name}}')"),
+        ("step:makes", "import os\nif not os.path.exists('made'): open('made', 'w').close()"),
+    )
     first = kfnb.run(path, wait=True)
     again = kfnb.run(path, wait=True)
     (tmp_path / "data").write_text("2")
+    (tmp_path / "more data").touch()
     changed = kfnb.run(path, wait=True)
-    whys = [run.steps["reads"].why for run in (first, again, changed)]
-    assert whys[0] == "first run of this step"
-    assert whys[1].startswith("nothing changed")
-    assert whys[2] == "file data changed"
+    whys = [{name: step.why for name, step in run.steps.items()} for run in (first, again, changed)]
+    assert set(whys[0].values()) == {"first run of this step"}
+    assert all(why.startswith("nothing changed") for why in whys[1].values()), whys[1]
+    assert whys[2]["reads"] == "file data changed"
+    assert whys[2]["misses"] == "file more data is there now"
+    # What is in a file is nothing to a step that only looks whether it is there.
+    assert whys[2]["finds"].startswith("nothing changed")
+    assert whys[2]["makes"].startswith("nothing changed")

@@ -17,9 +17,9 @@ def start(desk, path, *arguments):
     subprocess.run([*command, "--detach", *arguments], cwd=desk.folder, env=environment, check=True)
 
 
-def told(desk, *kinds):
+def told(desk, *kinds, run="*"):
     """The journal's events of some kinds."""
-    found = list(desk.folder.parent.glob("home/runs/*/journal.jsonl"))
+    found = list(desk.folder.parent.glob(f"home/runs/{run}/journal.jsonl"))
     lines = [line for path in found for line in path.read_text().split("\n")[:-1]]
     events = [json.loads(line) for line in lines]
     return [event for event in events if event["type"] in kinds]
@@ -40,9 +40,9 @@ def until_ended(desk, status, seconds=120):
     return found
 
 
-def until_begun(desk, step="only", attempt=1):
+def until_begun(desk, step="only", attempt=1, run="*"):
     def look():
-        logs = list(desk.folder.parent.glob(f"home/runs/*/steps/{step}/{attempt}/log.txt"))
+        logs = list(desk.folder.parent.glob(f"home/runs/{run}/steps/{step}/{attempt}/log.txt"))
         return logs and "begun" in logs[0].read_text()
 
     until(look, "the step to print", 180)

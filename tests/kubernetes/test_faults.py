@@ -105,7 +105,8 @@ def test_an_image_that_is_pushed_late_is_still_used(desk, node):
     start(desk, path)
     until_said(desk, name)
     node.push(node.images.step, name)
-    assert until_ended(desk, "succeeded")["steps"]["only"]["attempts"] == 1
+    # The node waits longer and longer before it tries again.
+    assert until_ended(desk, "succeeded", 360)["steps"]["only"]["attempts"] == 1
     assert not told(desk, "AttemptFailed")
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from tests.cluster.jobs import until
 from tests.kubernetes.proxy import Proxy
-from tests.kubernetes.runs import jobs, pods
+from tests.kubernetes.runs import jobs, pods, told, until_begun
 
 QUARTERS = (1, 2, 3, 4)
 
@@ -118,20 +118,23 @@ def test_at_every_call_of_a_run(desk, proxy, side, quarter):
         if not new:  # whoever types it again begins anew
             continue
         [run] = new
-        if desk.status(run)["status"] != "succeeded":
+        if not told(desk, "RunFinished", run=run):
             desk.kfnb("resume", run)
-        steps = desk.status(run)["steps"]
-        assert {s["status"] for s in steps.values()} == {"succeeded"}, (at, killed)
+        # The journal is read, because a command costs as much as a step.
+        done = [event["step"] for event in told(desk, "StepSucceeded", run=run)]
+        assert sorted(done) == ["first", "second"], (at, killed)
+        attempts = [event["step"] for event in told(desk, "AttemptStarted", run=run)]
         # One Job for each step and no other. Whether a Job that was asked for and is not there
         # was ever made nobody can know: such an attempt is given up, its name is not used again.
         assert len(killer.created) == 2, (at, killed, killer.created)
         given_up = (side, killed) == ("before", "POST jobs")
-        assert sum(s["attempts"] for s in steps.values()) == 2 + given_up, (at, killed)
+        assert len(attempts) == 2 + given_up, (at, killed, attempts)
         assert len(of_run(jobs(desk), run)) == 2, (at, killed)
         assert len(of_run(pods(desk), run)) == 2, (at, killed)
-        assert desk.kfnb("logs", run, "first") == "begun\n", (at, killed)
-        assert desk.kfnb("logs", run, "second") == "x is 1\n", (at, killed)
+        logs = "==> first <==\nbegun\n\n==> second <==\nx is 1\n"
+        assert desk.kfnb("logs", run) == logs, (at, killed)
     assert len(met) >= 2, met
+    assert desk.status()["status"] == "succeeded"
     print(side, quarter, met)
 
 
@@ -145,7 +148,7 @@ def test_at_every_call_of_a_stop(desk, proxy, side):
         known = runs(desk)
         killer.run(path, "--detach")
         [run] = [run for run in runs(desk) if run not in known]
-        until(lambda: "begun" in desk.kfnb("logs", run), "the step to print", 90)  # noqa: B023
+        until_begun(desk, run=run)
         killer.arm(at)
         with contextlib.suppress(AssertionError):  # who asked may hear that the driver is gone
             desk.kfnb("stop", run)
@@ -153,9 +156,9 @@ def test_at_every_call_of_a_stop(desk, proxy, side):
             killer.at = None
         if killer.killed is not None:
             met.append(killer.killed)
-            if desk.status(run)["status"] != "cancelled":
+            if not told(desk, "RunCancelled", run=run):
                 desk.kfnb("stop", run)
-        assert desk.status(run)["status"] == "cancelled", (at, killer.killed)
+        assert told(desk, "RunCancelled", run=run), (at, killer.killed)
         until(
             lambda: not of_run(jobs(desk), run) and not of_run(pods(desk), run),  # noqa: B023
             f"nothing to be left after {killer.killed}",
@@ -166,4 +169,5 @@ def test_at_every_call_of_a_stop(desk, proxy, side):
         if killer.killed is None:
             break
     assert any(call.startswith("DELETE") for call in met), met
+    assert desk.status()["status"] == "cancelled"
     print(side, met)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import subprocess
 import sys
 from pathlib import Path
+
+import kfnb
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -60,3 +64,45 @@ def test_every_declared_package_is_explained_in_the_readme() -> None:
     table = (ROOT / "README.md").read_text().partition("## Dependencies")[2].partition("\n## ")[0]
     explained = set(re.findall(r"[\w-]+", table.lower()))
     assert declared() - {"tomli"} <= explained
+
+
+def test_every_extra_is_explained_in_the_readme() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert [one for one in project["optional-dependencies"] if f"`[{one}]`" not in readme] == []
+
+
+def test_the_package_is_listed_as_an_extension_of_one_version_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    prebuilt = "Framework :: Jupyter :: JupyterLab :: Extensions :: Prebuilt"
+    assert prebuilt in project["classifiers"]
+    assert project["urls"].keys() >= {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
+    page = json.loads((ROOT / "labextension" / "package.json").read_text("utf-8"))
+    assert {page["version"], project["version"]} == {kfnb.__version__}
+
+
+BROWSER = """
+import sys
+for name in {blocked}:
+    sys.modules[name] = None
+import kfnb
+from kfnb.widgets import PipelineView
+read = kfnb.read({notebook!r})
+print(list(read.steps), list(PipelineView(read)._repr_mimebundle_()))
+from click.testing import CliRunner
+from kfnb.cli.main import cli
+print(CliRunner().invoke(cli, ["show", {notebook!r}]).output)
+"""
+
+
+def test_notebooks_are_read_and_drawn_without_what_does_not_exist_in_a_web_page() -> None:
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    absent = re.findall(r'"([\w.-]+)[^"]*; sys_platform != \'emscripten\'"', text)
+    assert {"psutil", "pyzmq"} <= set(absent)
+    modules = {"pyzmq": "zmq"}
+    notebook = str(ROOT / "examples" / "hello" / "hello.ipynb")
+    code = BROWSER.format(blocked=[modules.get(one, one) for one in absent], notebook=notebook)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "image/svg+xml" in done.stdout
+    assert "throw dice ──" in done.stdout

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -164,3 +167,17 @@ def test_manifests_of_a_run_that_somebody_deleted_by_hand_go() -> None:
     clean()
     assert store().get(manifest_key("r0", "a")) is None
     assert not store().has(blob)
+
+
+def test_unfinished_files_of_killed_drivers_are_removed(tmp_path: Path) -> None:
+    run, _ = make_run("r1", age=DAY, value=b"one")
+    run.run.write_text(json.dumps({"notebook": str(tmp_path / "train.ipynb")}))
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    leftover = tmp_path / f".f3.dat.{ended.stdout.decode().strip()}-0123abcd.kfnb"
+    leftover.write_text("half")
+    clean(dry_run=True)
+    assert leftover.exists()
+    clean()
+    assert not leftover.exists()

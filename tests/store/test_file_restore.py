@@ -66,10 +66,31 @@ def test_a_file_that_somebody_changed_is_an_error_and_stays(folder: Folder) -> N
     assert "--no-cache" in error.value.remedy
 
 
+def test_a_file_that_another_steps_setup_is_writing_is_waited_for(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"module.py": folder.written("def seed(): ...")}
+    module = folder.path / "module.py"
+    module.write_text("")  # as it is after open(…, "w")
+    monkeypatch.setattr(
+        "kfnb.store.file_restore.time.sleep", lambda _: module.write_text("def seed(): ...")
+    )
+    assert folder.restore(**files) == []
+    assert module.read_text() == "def seed(): ..."
+
+
 def test_a_folder_in_a_files_place_is_an_error(folder: Folder) -> None:
     (folder.path / "a").mkdir()
-    with pytest.raises(FileChanged):
-        folder.restore(a=folder.written("by a step"))
+    files = {"a": folder.written("by a step")}
+    for overwrite in (False, True):
+        with pytest.raises(FileChanged):
+            restore(
+                files,
+                workdir=folder.path,
+                store=folder.store,
+                hashes=FileHashes(folder.store),
+                overwrite=overwrite,
+            )
 
 
 def test_an_older_version_that_the_store_has_is_replaced(folder: Folder) -> None:

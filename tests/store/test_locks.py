@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,3 +74,47 @@ def test_a_store_whose_sweep_lock_a_stranger_holds_says_so(
         with pytest.raises(InfrastructureError, match=f"Process {process.pid}"):
             store.keep(name)
         process.kill()
+
+
+def test_a_file_system_whose_locks_always_succeed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kfnb.store.locks.fcntl.flock", lambda *_: None)
+    with pytest.raises(InfrastructureError, match="gives one lock to two processes"):
+        open_store(tmp_path / "store")
+    assert not list((tmp_path / "store/staging").iterdir())
+
+
+def test_locks_that_only_refuse_other_processes_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFS, where the locks of one process do not conflict."""
+    real = fcntl.flock
+
+    def flock(fd: int, operation: int) -> None:
+        if operation != fcntl.LOCK_UN:
+            with contextlib.suppress(BlockingIOError):
+                real(fd, operation)
+
+    monkeypatch.setattr("kfnb.store.locks.fcntl.flock", flock)
+    open_store(tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOLCK, "the file system has no locks to give. Set KFNB_HOME"),
+        (errno.ESTALE, "the network file system lost the file"),
+        (errno.EDQUOT, "your disk quota is used up"),
+        (errno.EIO, "the disk reports an input/output error"),
+    ],
+)
+def test_a_lock_that_the_system_refuses_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, sentence: str
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(number, "refused")
+
+    monkeypatch.setattr("kfnb.store.locks.fcntl.flock", flock)
+    with pytest.raises(InfrastructureError, match=sentence):
+        open_store(tmp_path / "store")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from kfnb.api.launch import RunPlan
+from kfnb.engine.cache.cache_key import kernel_results
 from kfnb.engine.cache.cache_lookup import Cache, cache_off_reason
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.dispatch.step_orders import Site, Upstream
@@ -92,7 +93,16 @@ class _Forecast:
             if one.action == "execute":
                 self._executes.add(name)
             expected.append(one)
-        return expected
+        return [self._with_group(one) for one in expected]
+
+    def _with_group(self, one: ExpectedStep) -> ExpectedStep:
+        """Have a step executed if one executes with which it shares a kernel."""
+        for group in self._pipeline.groups:
+            others = [m for m in group.steps if m in self._executes and m != one.name]
+            if one.action == "cached" and one.name in group.steps and others:
+                why = f'step "{others[0]}", with which it shares a kernel, executes'
+                return ExpectedStep(one.name, "execute", why)
+        return one
 
     def _step(self, cache: Cache, position: int, before: set[str]) -> ExpectedStep:
         name, _ = self._plan.keys[position]
@@ -111,8 +121,14 @@ class _Forecast:
         changed = sorted(before & self._executes, key=lambda one: self._plan.position[one, ""])
         if changed:
             return ExpectedStep(name, "execute", f'step "{changed[0]}" before it executes')
+        members = next((g.steps for g in self._pipeline.groups if name in g.steps), (name,))
+        earlier = {m: self._manifests.get(m) for m in members[: members.index(name)]}
         lookup = cache.look_up(
-            step, inputs=self._inputs(position), upstream=self._files(position), off=None
+            step,
+            inputs=self._inputs(position),
+            upstream=self._files(position),
+            off=None,
+            group=kernel_results(earlier),
         )
         if lookup.manifest is None:
             return ExpectedStep(name, "execute", lookup.why)

@@ -61,7 +61,7 @@ def run_again(view: RunView) -> RunFolder:
 
 def _settings(about: Mapping[str, Any]) -> dict[str, Any]:
     settings = _mapping(about.get("settings"))
-    names = ("parallel", "retries", "timeout", "on_failure", "on_mutation")
+    names = ("parallel", "retries", "timeout", "on_failure", "on_mutation", "overwrite_files")
     return {name: settings[name] for name in names if settings.get(name) is not None}
 
 

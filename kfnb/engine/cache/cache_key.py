@@ -11,9 +11,9 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from kfnb.engine.cache.file_contents import file_content
 from kfnb.engine.cache.local_modules import LocalModules
 from kfnb.engine.cache.pip_installs import install_files
 from kfnb.engine.dispatch import kernels
@@ -30,11 +30,10 @@ from kfnb.engine.dispatch.step_orders import (
 )
 from kfnb.json_values import from_plain, to_plain
 from kfnb.masked_parameters import DIGEST, MASK
+from kfnb.notebook.effects.process_reads import ProcessReads, process_reads
 from kfnb.pipeline import Pipeline, Step, additions_name
 from kfnb.state_names import state_of
-from kfnb.step.in_kernel.audit import ignored
-from kfnb.step.own_stdout import is_own_output
-from kfnb.store.content import hash_bytes, names_below, names_content, own_names
+from kfnb.store.content import hash_bytes
 from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import Manifest, Output
 
@@ -62,7 +61,11 @@ class InputPart:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Everything that a step's result depends on and that is known before it runs."""
+    """Everything that a step's result depends on and that is known before it runs.
+
+    ``group`` has the results of the steps that have used the same kernel before.
+    ``folder`` is the notebook's folder if the code reads the working directory, else empty.
+    """
 
     code: tuple[CodePart, ...]
     modules: Mapping[str, str] = field(default_factory=dict)
@@ -70,6 +73,8 @@ class Key:
     inputs: Mapping[str, InputPart] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     interpreter: Mapping[str, str] = field(default_factory=dict)
+    group: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
     schema: int = SCHEMA
 
     @property
@@ -79,6 +84,11 @@ class Key:
         plain = to_plain(self)
         plain["code"] = [part["hash"] for part in plain["code"]]
         plain["inputs"] = {name: part["hash"] for name, part in plain["inputs"].items()}
+        group = plain.pop("group")
+        if group:
+            plain["group"] = list(group.values())
+        if not self.folder:  # most code does not read it, and older keys do not have it
+            del plain["folder"]
         return hash_bytes(json.dumps(plain, sort_keys=True).encode()).partition("-")[0]
 
     @staticmethod
@@ -126,20 +136,25 @@ def step_key(
     site: Site,
     hashes: FileHashes,
     modules: LocalModules,
+    group: Mapping[str, str],
 ) -> Key:
     """Compute the key of ``step`` for the inputs that it will get."""
     # Definitions that an input needs to be loaded are part of the code that the step executes.
     definitions = input_definitions(pipeline, step, inputs)
+    pieces = [p for p in pieces_of(step, definitions) if p.statements]
+    files = modules.files(step.modules)
+    reads = modules.reads(files)
+    for piece in pieces:
+        for statement in piece.statements:
+            reads |= process_reads(statement.code)
     env = environment(pipeline, step, site)
     return Key(
         code=tuple(
             CodePart(p.cell, hash_bytes("\0".join(s.code for s in p.statements).encode()))
-            for p in pieces_of(step, definitions)
-            if p.statements
+            for p in pieces
         ),
         modules={
-            path.relative_to(site.workdir).as_posix(): hashes.of(path) or ""
-            for path in modules.files(step.modules)
+            path.relative_to(site.workdir).as_posix(): hashes.of(path) or "" for path in files
         },
         parameters={
             name: site.masked.get(name, value)
@@ -157,12 +172,33 @@ def step_key(
         # results.
         env={
             # The values may be secrets, and a key is stored.
-            name: value if name == HASH_SEED else hash_bytes(value.encode())
-            for name, value in sorted(env.items())
+            name: value if name == HASH_SEED else hash_bytes(os.fsencode(value))
+            for name, value in sorted({**_inherited(reads, step, site), **env}.items())
             if name not in _OURS
         },
         interpreter=_interpreter_of(step, site),
+        group=group,
+        folder=str(site.workdir) if reads.folder and step.name not in site.images else "",
     )
+
+
+def _inherited(reads: ProcessReads, step: Step, site: Site) -> dict[str, str]:
+    """Return the variables of the driver's environment that a step's code reads by name."""
+    if step.name in site.images:  # a pod does not get the driver's environment
+        return {}
+    return {name: os.environ[name] for name in reads.variables if name in os.environ}
+
+
+def kernel_results(manifests: Mapping[str, Manifest | None]) -> dict[str, str]:
+    """Return which results steps have that have used a kernel, by step, each as a text.
+
+    What they have left there has no hash, so that the execution stands for it.
+    """
+    return {
+        name: f"{manifest.run} {manifest.attempt}"
+        for name, manifest in manifests.items()
+        if manifest is not None
+    }
 
 
 def _key_name(step: Step, name: str) -> str:
@@ -181,39 +217,6 @@ def output_hash(manifest: Manifest, name: str) -> str:
         return "absent"
     # Some values have no hash; the blobs of its bundle identify it too.
     return output.hash or "+".join(manifest.bundles[output.bundle].blobs)
-
-
-def file_content(
-    path: str, *, workdir: Path, upstream: Mapping[str, Manifest], hashes: FileHashes
-) -> str | None:
-    """Hash a file that a step reads; what a step of this run wrote counts by what it wrote."""
-    # The file on the disk may be older: a cached step does not write, it is restored later.
-    written: str | None = None
-    for manifest in upstream.values():
-        if path in manifest.files_written:
-            written = manifest.files_written[path].hash
-    return written or hashes.of(workdir / path)
-
-
-def folder_content(
-    path: str, recorded: str | None, *, workdir: Path, upstream: Mapping[str, Manifest]
-) -> str:
-    """Say what listing a folder shows now, as :func:`~kfnb.store.content.names_content`.
-
-    ``recorded`` is what it was when the step ran; files that earlier steps of this run
-    wrote count as there, because they are put back before the step runs.
-    """
-    try:
-        # kfnb's own files in the notebook's folder come and go, whatever the step does.
-        entries = os.scandir(workdir / path)
-        names = {entry.name for entry in entries if not is_own_output(entry)}
-    except OSError:
-        names = set()
-    for manifest in upstream.values():
-        names |= names_below(path, manifest.files_written)
-    return names_content(
-        (name for name in names if not ignored([name])), own=own_names(recorded or "")
-    )
 
 
 def static_reads(
@@ -281,6 +284,18 @@ def differences(old: Key, new: Key, *, pipeline: Pipeline) -> list[str]:
             fresh="environment variable {name} changed",
         ),
         *_interpreter(old.interpreter, new.interpreter),
+        *_mapping(
+            old.group,
+            new.group,
+            "step {name}, with which it shares a kernel, has another result",
+            gone="it no longer shares a kernel with step {name}",
+            fresh="it shares a kernel with step {name}",
+        ),
+        *(
+            [f"the notebook's folder changed from {old.folder} to {new.folder}"]
+            if old.folder and new.folder and old.folder != new.folder
+            else []
+        ),
         *(["kfnb's cache has a new format"] if old.schema != new.schema else []),
     ]
 

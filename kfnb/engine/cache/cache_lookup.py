@@ -16,11 +16,10 @@ from kfnb.engine.cache.cache_key import (
     RequestedOutputs,
     asked,
     differences,
-    file_content,
-    folder_content,
     static_reads,
     step_key,
 )
+from kfnb.engine.cache.file_contents import PRESENT, file_content, folder_content, is_there
 from kfnb.engine.cache.learned_edges import LearnedEdges
 from kfnb.engine.cache.local_modules import LocalModules
 from kfnb.engine.consistency.library_state import NOT_RELIED_ON, state_left
@@ -83,6 +82,7 @@ class Cache:
         inputs: Mapping[str, Upstream | None],
         upstream: Mapping[str, Manifest],
         off: str | None,
+        group: Mapping[str, str],
     ) -> Lookup:
         """Compute the step's key and look for a result that still holds.
 
@@ -90,8 +90,10 @@ class Cache:
         ----------
         off
             Why the cache is not to be used for this step; None: it is.
+        group
+            The results of the steps that have used the same kernel before.
         """
-        prepared = self._prepare(step, inputs=inputs, upstream=upstream)
+        prepared = self._prepare(step, inputs=inputs, upstream=upstream, group=group)
         if off is not None:
             return Lookup(prepared, off)
         reasons: list[list[str]] = []
@@ -199,7 +201,12 @@ class Cache:
         self.hashes.save()
 
     def _prepare(
-        self, step: Step, *, inputs: Mapping[str, Upstream | None], upstream: Mapping[str, Manifest]
+        self,
+        step: Step,
+        *,
+        inputs: Mapping[str, Upstream | None],
+        upstream: Mapping[str, Manifest],
+        group: Mapping[str, str],
     ) -> Prepared:
         key = step_key(
             self._pipeline,
@@ -208,6 +215,7 @@ class Cache:
             site=self._site,
             hashes=self.hashes,
             modules=self._modules,
+            group=group,
         )
         files = static_reads(
             self._pipeline, step, site=self._site, upstream=upstream, hashes=self.hashes
@@ -278,13 +286,20 @@ class Cache:
                 )
                 what = f"the content of the folder {path} changed"
             else:
-                now = file_content(
-                    path, workdir=self._site.workdir, upstream=upstream, hashes=self.hashes
-                )
-                what = f"file {path} changed"
+                now = self._file_content(path, content, upstream=upstream)
+                what = f"file {path} {_what_happened(content, now)}"
             if now != content:
                 reasons.append(what)
         return reasons
+
+    def _file_content(
+        self, path: str, recorded: str | None, *, upstream: Mapping[str, Manifest]
+    ) -> str | None:
+        """Return a file's content now, or whether it is there if nothing else was recorded."""
+        workdir = self._site.workdir
+        if recorded == PRESENT:
+            return PRESENT if is_there(path, workdir=workdir, upstream=upstream) else None
+        return file_content(path, workdir=workdir, upstream=upstream, hashes=self.hashes)
 
     def _changed_packages(self, packages: Mapping[str, str]) -> list[str]:
         if not packages:
@@ -301,6 +316,7 @@ class Cache:
 
     def _files(self, manifest: Manifest, prepared: Prepared) -> dict[str, str | None]:
         """List what the step read, as it was before the step changed anything itself."""
+        looked = {path: PRESENT if there else None for path, there in manifest.files_looked.items()}
         files: dict[str, str | None] = {
             path: content
             for path, content in manifest.files_read.items()
@@ -314,7 +330,13 @@ class Cache:
             for path, content in prepared.files.items()
             if content is not None or path not in manifest.files_written
         }
-        return files | known
+        return looked | files | known
+
+
+def _what_happened(before: str | None, now: str | None) -> str:
+    if before is None:
+        return "is there now"
+    return "was removed" if now is None else "changed"
 
 
 def _machine() -> str:

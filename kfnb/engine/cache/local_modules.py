@@ -10,6 +10,8 @@ import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from kfnb.notebook.effects.process_reads import ProcessReads, process_reads
+
 _MOST_FILES = 2_000
 
 
@@ -20,6 +22,7 @@ class LocalModules:
         self._folder = folder
         self._imports: dict[Path, frozenset[str]] = {}
         self._resolved: dict[str, frozenset[Path]] = {}
+        self._reads: dict[Path, ProcessReads] = {}
 
     def files(self, modules: Iterable[str]) -> list[Path]:
         """List the local files that importing ``modules`` executes, through their own imports."""
@@ -35,6 +38,18 @@ class LocalModules:
                 files.add(path)
                 waiting.extend(self._imported_by(path))
         return sorted(files)
+
+    def reads(self, files: Iterable[Path]) -> ProcessReads:
+        """Return what the code of some of these files reads of its process."""
+        together = ProcessReads()
+        for path in files:
+            if path not in self._reads:
+                try:
+                    self._reads[path] = process_reads(path.read_text("utf-8", "replace"))
+                except OSError:  # Python reports it when the step imports the file
+                    self._reads[path] = ProcessReads()
+            together |= self._reads[path]
+        return together
 
     def _resolve(self, module: str) -> frozenset[Path]:
         top = module.partition(".")[0]

@@ -55,6 +55,10 @@ class Bindings:
             self._resolved[n] = latest | self._aliases.carried(n, latest)
         return self._resolved[n]
 
+    def readers(self, name: str, n: int) -> Iterator[int]:
+        """Return the steps that read the ``name`` that ``n`` leaves, as far as is planned."""
+        return self._versions.readers(name, n)
+
     def bind(self, n: int, inputs: Mapping[str, int]) -> None:
         """Note which versions a step was given when it became ready or was found in the cache."""
         self._versions.bound[n] = inputs

@@ -59,6 +59,9 @@ class FileConflicts:
         # Of rounds that do not count any more; the file may still have this content.
         self._void_writes: dict[str, list[Use]] = {}
         self._lists: dict[str, dict[int, Use]] = {}
+        self._looks: dict[str, dict[int, Use]] = {}
+        # Of these, the files that were missing.
+        self._missed: set[tuple[int, str]] = set()
 
     def finish(
         self, n: int, begun: Sequence[int], end: int, result: StepSucceeded
@@ -71,7 +74,7 @@ class FileConflicts:
             Sequence numbers of the events with which its attempts began, up to the one that
             counts, and with which that one ended.
         result
-            Data of ``StepSucceeded`` or ``StepCached``: ``files_read``, ``files_written``.
+            Data of ``StepSucceeded`` or ``StepCached``: the files.
         """
         read, wrote = dict(result.files_read), result.files_written
         first, start = min(begun), begun[-1]
@@ -85,7 +88,13 @@ class FileConflicts:
             for path, writes in self._writes.items():
                 if _holds(folder, path):
                     findings += self._listed_before(folder, n, writes)
+        for path, there in result.files_looked.items():
+            self._looks.setdefault(path, {})[n] = Use(n, first, start, end, None)
+            (self._missed.discard if there else self._missed.add)((n, path))
+            findings += self._looked_before(path, n, self._writes.get(path, []))
         for path in wrote:
+            for reader in self._looks.get(path, {}):
+                findings += self._looked_before(path, reader, self._writes[path][-1:])
             for folder, uses in self._lists.items():
                 if _holds(folder, path):
                     for reader in uses:
@@ -105,7 +114,7 @@ class FileConflicts:
 
     def retract(self, n: int) -> None:
         """Forget what a step read: it will read again. What it wrote stays on the disk."""
-        for uses in (*self._reads.values(), *self._lists.values()):
+        for uses in (*self._reads.values(), *self._lists.values(), *self._looks.values()):
             uses.pop(n, None)
 
     def void(self, n: int) -> None:
@@ -172,6 +181,24 @@ class FileConflicts:
                 yield UnplannedEffect(n, file_by_luck(reader, source, folder))
             else:
                 yield StaleStep(n, file_too_early(reader, source, folder))
+
+    def _looked_before(self, path: str, n: int, writes: Sequence[Use]) -> Iterator[Finding]:
+        """Find files that a step looked for, and that were there or not by chance only."""
+        use = self._looks[path][n]
+        for w in writes:
+            in_time = w.end < use.start
+            if w.step >= n or w.hash is None or (in_time and self._depends(n, w.step)):
+                continue
+            missed = (n, path) in self._missed
+            if missed and in_time:
+                continue  # Somebody has removed it since.
+            reader, source = self._name(n), self._name(w.step)
+            why = f'"{reader}" looks for the file {path} that "{source}" writes'
+            yield NewEdge(w.step, n, files=(path,), why=why)
+            if missed:
+                yield StaleStep(n, file_too_early(reader, source, path, use="looked for"))
+            else:
+                yield UnplannedEffect(n, file_by_luck(reader, source, path, use="looked for"))
 
     def _other_content(self, path: str, use: Use, latest: Use | None) -> Iterator[Finding]:
         """Find a read of something that no order of the notebook explains.

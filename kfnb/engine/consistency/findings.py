@@ -5,6 +5,7 @@ All sentences about them are in this module, so that they use the same words.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kfnb.engine.core.event_types import StepFailed
@@ -82,6 +83,18 @@ class Explanation:
         return WarningData(message=self.message, code=code, remedy=self.remedy, steps=self.steps)
 
 
+def unplanned_sources(
+    n: int, inputs: Mapping[str, int], is_direct: Callable[[int, int], bool]
+) -> list[NewEdge]:
+    """Say that a step which loads a value depends on its producer, planned or not."""
+    names: dict[int, list[str]] = {}
+    for name, m in inputs.items():
+        if m >= 0 and not is_direct(n, m):
+            names.setdefault(m, []).append(name)
+    why = "it published the latest version of the value"
+    return [NewEdge(m, n, names=tuple(loaded), why=why) for m, loaded in names.items()]
+
+
 def older_value(reader: str, writer: str, name: str, reason: str) -> Explanation:
     """Say that a step had begun with a value before an earlier step changed it."""
     return Explanation(
@@ -115,11 +128,11 @@ def split_alias(changer: str, name: str, other: str, origin: str) -> Explanation
     )
 
 
-def file_too_early(reader: str, writer: str, path: str) -> Explanation:
-    """Say that a step read a file that an earlier step was still to write."""
+def file_too_early(reader: str, writer: str, path: str, *, use: str = "read") -> Explanation:
+    """Say that a step read, or used, a file that an earlier step was still to write."""
     return Explanation(
         "KFNB-E604",
-        f'step "{reader}" read the file "{path}" before step "{writer}", which comes first in the '
+        f'step "{reader}" {use} the file "{path}" before step "{writer}", which comes first in the '
         "notebook, had finished writing it",
         f'Tag a cell of step "{reader}" with after:{writer}.',
         (writer, reader),
@@ -188,11 +201,11 @@ def unforeseen_change(writer: str, name: str, reason: str) -> Explanation:
     )
 
 
-def file_by_luck(reader: str, writer: str, path: str) -> Explanation:
-    """Say that a step read what an earlier one wrote, and that nothing had made it wait."""
+def file_by_luck(reader: str, writer: str, path: str, *, use: str = "read") -> Explanation:
+    """Say that a step used what an earlier one wrote, and that nothing had made it wait."""
     return Explanation(
         "KFNB-W607",
-        f'step "{reader}" read the file "{path}" that step "{writer}" wrote, but did not wait for '
+        f'step "{reader}" {use} the file "{path}" that step "{writer}" wrote, but did not wait for '
         "that step, because the source does not show that it should",
         f'Tag a cell of step "{reader}" with after:{writer}.',
         (writer, reader),

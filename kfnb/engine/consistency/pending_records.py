@@ -12,7 +12,7 @@ import msgspec
 
 from kfnb.engine.consistency.findings import NewEdge, UnplannedEffect
 from kfnb.engine.core.commands import Record
-from kfnb.engine.core.event_types import Body, EdgeAdded
+from kfnb.engine.core.event_types import Body, EdgeAdded, GroupFormed
 from kfnb.engine.core.event_types import Warning as WarningData
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.identity import Key
@@ -67,6 +67,11 @@ class PendingRecords:
         """Add a ``Warning``."""
         self._add(finding.step, finding.explanation.warning())
 
+    def group(self, data: GroupFormed | None) -> None:
+        """Add a ``GroupFormed``, if there is one."""
+        if data is not None:
+            self._records.setdefault(_identity(None, "", data), Record(data))
+
     def void(self, step: str, index: str) -> None:
         """Remove the records about a step whose round does not count any more."""
         for identity in [i for i in self._records if i[1:3] == (step, index)]:
@@ -74,7 +79,7 @@ class PendingRecords:
 
     def remove_recorded(self, event: Event) -> None:
         """Remove the record that this event is."""
-        if self._records and isinstance(event.data, (EdgeAdded, WarningData)):
+        if self._records and isinstance(event.data, (EdgeAdded, GroupFormed, WarningData)):
             self._records.pop(_identity(event.step, event.index, event.data), None)
 
     def _add(self, n: int, data: Body) -> None:

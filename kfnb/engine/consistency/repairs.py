@@ -33,6 +33,8 @@ class Repairs:
         Positions that wait for a step, as far as is known now.
     changed_in_place
         A file that a step has changed and of which no copy exists; None if there is none.
+    group
+        The steps that share a kernel with one: they begin anew together.
     """
 
     def __init__(
@@ -41,11 +43,14 @@ class Repairs:
         steps: Sequence[StepState],
         dependents: Callable[[int], Iterable[int]],
         changed_in_place: Callable[[int], str | None],
+        *,
+        group: Callable[[int], Iterable[int]] = lambda _: (),
     ) -> None:
         self._plan = plan
         self._steps = steps
         self._dependents = dependents
         self._changed_in_place = changed_in_place
+        self._group = group
         self._stale: dict[int, StaleStep] = {}
 
     def __bool__(self) -> bool:
@@ -83,8 +88,8 @@ class Repairs:
         """
         n = min(self._stale)
         finding, step = self._stale[n], self._steps[n]
-        voids = self._voids(finding)
-        if not finding.repairable or step.round >= MOST_ROUNDS or any(map(self._lasting, voids)):
+        voids = self.voids([finding.step, *filter(self._has_begun, finding.then)])
+        if not finding.repairable or step.repairs >= MOST_ROUNDS or any(map(self.lasting, voids)):
             explanation = finding.explanation
             verdict = explanation.warning() if finding.harmless else explanation.failure()
             return Record(verdict, step.name, step.index, step.round)
@@ -96,12 +101,16 @@ class Repairs:
         )
         return Record(data, step.name, step.index, step.round)
 
-    def _voids(self, finding: StaleStep) -> list[int]:
-        """Return the step and all that have begun and wait for it, directly or through others."""
-        voids = {finding.step, *(n for n in finding.then if self._has_begun(n))}
+    def voids(self, steps: Iterable[int]) -> list[int]:
+        """Return the steps and all that have begun and wait for them, directly or through others.
+
+        What has begun in a kernel that one of them shares is among them.
+        """
+        voids = set(steps)
         ways = list(voids)
         while ways:
-            for n in self._dependents(ways.pop()):
+            last = ways.pop()
+            for n in (*self._dependents(last), *self._group(last)):
                 if n not in voids and n != self._plan.exit and self._has_begun(n):
                     voids.add(n)
                     ways.append(n)
@@ -111,6 +120,7 @@ class Repairs:
         step = self._steps[n]
         return step.status in DONE or step.status in ("running", "failed") or step.permanent
 
-    def _lasting(self, n: int) -> bool:
+    def lasting(self, n: int) -> bool:
         """Whether a step has done something that its next execution would find or repeat."""
-        return bool(self._plan.options[n].once) or self._changed_in_place(n) is not None
+        begun = self._has_begun(n) or self._steps[n].running_since is not None
+        return (bool(self._plan.options[n].once) and begun) or self._changed_in_place(n) is not None

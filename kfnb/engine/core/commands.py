@@ -32,6 +32,7 @@ ended or the time has passed.
                does not end by itself. When it has ended: ``StepSucceeded`` if a manifest of it
                exists, else ``AttemptFailed`` with class ``timeout`` (reason ``timeout``) or
                ``cancelled`` (the other reasons), or the class in the attempt's own record.
+``EndKernel``  Have the kernel of a group end, and journal ``KernelEnded``.
 ``Wake``       Call ``decide`` again at this time (seconds since the epoch), or earlier.
 =============  =================================================================================
 
@@ -48,7 +49,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kfnb.engine.core.event_types import Body
-from kfnb.engine.core.identity import Source
+from kfnb.engine.core.identity import Attempt, Source
 
 StopReason = Literal["timeout", "cancel", "superseded"]
 
@@ -59,7 +60,8 @@ class Prepare:
 
     ``inputs`` maps each name to the execution that published the version to use, None where none
     did (the name is absent). ``cache`` False: make a key, but do not look it up. ``again`` is why
-    the step begins anew, empty if it does not.
+    the step begins anew, empty if it does not. ``grouped``: it is not looked up, because a step
+    executes with which it shares a kernel.
     """
 
     step: str
@@ -68,11 +70,16 @@ class Prepare:
     cache: bool = True
     round: int = 0
     again: str = ""
+    grouped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Execute a step that is ready. ``timeout`` is in seconds."""
+    """Execute a step that is ready. ``timeout`` is in seconds.
+
+    ``kernel`` is the attempt whose kernel executes it, None for a kernel of its own. ``grouped``:
+    the kernel is to wait for the next step of the group afterwards.
+    """
 
     step: str
     index: str
@@ -80,6 +87,17 @@ class Start:
     inputs: Mapping[str, Source | None]
     timeout: float | None = None
     round: int = 0
+    kernel: Attempt | None = None
+    grouped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EndKernel:
+    """End the kernel that an attempt has started: no step of its group executes any more."""
+
+    step: str
+    index: str
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +133,4 @@ class Wake:
     at: float
 
 
-Command = Prepare | Start | Stop | Record | Wake
+Command = Prepare | Start | Stop | EndKernel | Record | Wake

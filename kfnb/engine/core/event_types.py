@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from kfnb.engine.core.identity import Key, Source
+from kfnb.engine.core.identity import Attempt, Key, Source
 from kfnb.engine.core.settings import Settings
 from kfnb.pipeline import Diagnostic
 
@@ -110,12 +110,13 @@ class StepReady(StepBody, frozen=True, kw_only=True):
 
 
 class OutputData(Struct, frozen=True, kw_only=True, gc=False):
-    """A published name: where its value is, and how it looks."""
+    """A published name: how its value looks, and where it is; it may be only ``in_kernel``."""
 
     bundle: str | None = None
     hash: str | None = None
     changed: bool = True
     absent: bool = False
+    in_kernel: bool = False
     type: str | None = None
     shape: tuple[Any, ...] | None = None
     size: int | None = None
@@ -123,7 +124,7 @@ class OutputData(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class StepSucceeded(AttemptBody, frozen=True, kw_only=True):
-    """An attempt published the step's result: what its manifest says."""
+    """An attempt published its manifest; ``kernel_lives``: its kernel executes the next step."""
 
     outputs: dict[str, OutputData]
     manifest: str | None = None
@@ -131,8 +132,10 @@ class StepSucceeded(AttemptBody, frozen=True, kw_only=True):
     unexpected: dict[str, str] = field(default_factory=dict)
     files_written: dict[str, str | None] = field(default_factory=dict)
     files_read: dict[str, str | None] = field(default_factory=dict)
+    files_looked: dict[str, bool] = field(default_factory=dict)
     duration: Seconds | None = None
     state: dict[str, Texts] = field(default_factory=dict)
+    kernel_lives: bool = False
 
 
 class StepCached(StepSucceeded, frozen=True, kw_only=True):
@@ -150,9 +153,16 @@ class StepCached(StepSucceeded, frozen=True, kw_only=True):
 
 
 class AttemptStarted(AttemptBody, frozen=True, kw_only=True):
-    """An attempt is about to begin; it may have begun."""
+    """An attempt is about to begin, in its own kernel or in that of the attempt ``kernel``."""
 
     inputs: Inputs = field(default_factory=dict)
+    kernel: Attempt | None = None
+
+
+class KernelEnded(AttemptBody, frozen=True, kw_only=True):
+    """The kernel of a group has ended; the event's attempt is the one that had started it."""
+
+    reason: str = ""
 
 
 class CellStarted(ReportBody, frozen=True, kw_only=True):
@@ -230,20 +240,22 @@ class EdgeAdded(StepBody, frozen=True, kw_only=True):
 
 
 class StepInvalidated(StepBody, frozen=True, kw_only=True):
-    """The target used something old. All of ``voids`` begin anew, each in the given round."""
+    """The target used something old, or its ``group`` needs a new kernel: ``voids`` begin anew."""
 
     target: KeyData
     because: str
     remedy: str = ""
     voids: tuple[tuple[str, str, Annotated[int, Meta(ge=1)]], ...]
     edge: EdgeAdded | None = None
+    group: str = ""
 
 
 class GroupFormed(Body, frozen=True, kw_only=True):
-    """These steps share a kernel; groups that share a member are one."""
+    """These steps share a kernel, for the reason ``why``; groups that share a member are one."""
 
     id: str
     members: tuple[KeyData, ...]
+    why: str = ""
 
 
 class StepExpanded(StepBody, frozen=True, kw_only=True):
@@ -336,6 +348,7 @@ BODIES: Mapping[str, type[Body]] = {
         StepReady,
         StepCached,
         AttemptStarted,
+        KernelEnded,
         CellStarted,
         CellFinished,
         CellOutput,

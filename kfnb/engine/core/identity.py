@@ -13,6 +13,10 @@ Key = tuple[str, str]
 """(step's name, index): what a state and a position in the plan belong to."""
 
 
+Attempt = tuple[str, str, int]
+"""(step's name, index, attempt): one attempt of a run."""
+
+
 class Source(Struct, frozen=True, array_like=True, gc=False):
     """The execution that a value comes from: [step, index, round] in JSON."""
 

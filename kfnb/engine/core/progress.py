@@ -18,7 +18,9 @@ from kfnb.engine.consistency.findings import (
     NewEdge,
     UnplannedEffect,
     failed_too_early,
+    unplanned_sources,
 )
+from kfnb.engine.consistency.groups import Groups
 from kfnb.engine.consistency.library_state import LibraryState
 from kfnb.engine.consistency.pending_records import PendingRecords
 from kfnb.engine.consistency.repairs import MOST_ROUNDS, Repairs
@@ -27,6 +29,7 @@ from kfnb.engine.core.event_types import (
     AttemptFailed,
     EdgeAdded,
     FailureClass,
+    GroupFormed,
     RunCreated,
     RunResumed,
     StepCached,
@@ -44,7 +47,7 @@ from kfnb.engine.core.indices.queues import Queues
 from kfnb.engine.core.indices.unsettled import Unsettled
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.reducer import fold_run, fold_step
-from kfnb.engine.core.retry_policy import TimeLimits, delay, judge
+from kfnb.engine.core.retry_policy import TimeLimits, count_failure, delay, judge
 from kfnb.engine.core.state import DONE, OPEN, RunState, StepState, StepStatus
 
 
@@ -61,8 +64,7 @@ class Progress:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        key = plan.keys[plan.exit] if plan.exit is not None else None
-        self.state = RunState.of(plan.keys, key)
+        self.state = RunState.of(plan.keys, None if plan.exit is None else plan.keys[plan.exit])
         self._steps: list[StepState] = [self.state.steps[k] for k in plan.keys]
         self._edges = Dependencies(plan)
         self._bindings = Bindings(plan, self._phase)
@@ -70,8 +72,15 @@ class Progress:
         self._library_state = LibraryState(lambda n: plan.keys[n][0], self._edges.is_direct)
         self._pending = PendingRecords(plan, lambda n: self._steps[n].round)
         self._limits = TimeLimits(plan, self.state)
+        self._groups = Groups(
+            plan, self.state, self._steps, edges=self._edges, readers=self._bindings.readers
+        )
         self._repairs = Repairs(
-            plan, self._steps, self._edges.dependents, self._files.changed_in_place
+            plan,
+            self._steps,
+            self._edges.dependents,
+            self._files.changed_in_place,
+            group=self._groups.of,
         )
         self._late: set[int] = set()
         self._once = [n for n, options in enumerate(plan.options) if options.once]
@@ -94,6 +103,9 @@ class Progress:
             self._resume()
         elif isinstance(data, EdgeAdded):
             self._edge_event(event, data)
+        elif isinstance(data, GroupFormed):
+            for pair in self._groups.formed():
+                self._depend(*pair)
         elif isinstance(data, WarningData) and n is not None:
             self._repairs.warned(n, data)
         elif n is not None:
@@ -110,6 +122,8 @@ class Progress:
         ):
             return  # Made with inputs that have been overtaken: it is prepared again.
         fold_step(step, event)
+        if active and not step.active:
+            self._groups.ended(n, lives=getattr(event.data, "kernel_lives", False))
         if step.active:
             self._active.add(n)
         else:
@@ -135,7 +149,7 @@ class Progress:
             step = self._steps[n]
             self._pending.void(step.name, step.index)
             self._repairs.remove(n)
-            if step.round >= MOST_ROUNDS:
+            if step.repairs >= MOST_ROUNDS:
                 self._late.add(n)
             self._bindings.void(n)
             self._files.void(n)
@@ -211,6 +225,7 @@ class Progress:
         findings += self._files.finish(n, begun or [event.seq], event.seq, data)
         findings += self._library_state.finish(n, data)
         self._handle(findings)
+        self._pending.group(self._groups.formed_by(n, data.outputs))
 
     def _close(self, n: int) -> None:
         self._open.discard(n)
@@ -220,13 +235,7 @@ class Progress:
         inputs = self._bindings.resolve(n)
         # A state of a library is bound too, but whether the step relies on it shows at its end.
         self._bindings.bind(n, inputs)
-        # A step that loads a value depends on its producer, planned or not.
-        names: dict[int, list[str]] = {}
-        for name, m in inputs.items():
-            if m >= 0 and not self._edges.is_direct(n, m):
-                names.setdefault(m, []).append(name)
-        why = "it published the latest version of the value"
-        self._handle(NewEdge(m, n, names=tuple(findings), why=why) for m, findings in names.items())
+        self._handle(unplanned_sources(n, inputs, self._edges.is_direct))
 
     def _judge(self, n: int, event: Event) -> None:
         """Decide what a failed attempt leads to; the state keeps it until it is acted upon."""
@@ -246,16 +255,9 @@ class Progress:
         if failure.kind == "cancelled" and verdict in ("own", "infrastructure"):
             kind: FailureClass = "timeout" if verdict == "own" else "infrastructure"
             step.failure = msgspec.structs.replace(failure, kind=kind)
-        if verdict == "own":
-            step.own_failures += 1
-            failures, allowed = step.own_failures, self._limits.of(n).retries
-        elif verdict == "infrastructure":
-            step.infrastructure_failures += 1
-            failures, allowed = step.infrastructure_failures, settings.infrastructure_retries
-        else:
-            failures, allowed = 1, 0
         if verdict == "cancelled":
             return
+        failures, allowed = count_failure(step, verdict, self._limits.of(n).retries, settings)
         if self.plan.options[n].once and (step.running_since is not None or failure.began):
             # Its effects outside may have happened, and must not happen twice.
             allowed = 0
@@ -297,7 +299,7 @@ class Progress:
                 why = "it was written after the step had failed"
                 missed = [NewEdge(m, n, files=(path,), why=why) for m, path in late]
                 missed += self._library_state.missed(n, step.inputs, self._inputs(n))
-                if not missed or step.round >= MOST_ROUNDS or self.plan.options[n].once:
+                if not missed or step.repairs >= MOST_ROUNDS or self.plan.options[n].once:
                     counts.append(n)
                 else:
                     self._handle(missed)
@@ -380,7 +382,7 @@ class Progress:
         if self.plan.options[n].once:
             return not self.settled(n)
         # It was begun anew twice. What all before it leave is final when they have ended.
-        return self._steps[n].round >= MOST_ROUNDS and not self._all_before_ended(n)
+        return self._steps[n].repairs >= MOST_ROUNDS and not self._all_before_ended(n)
 
     def settled(self, n: int) -> bool:
         """Return whether all steps before ``n`` are done for good.
@@ -391,8 +393,8 @@ class Progress:
         return not self._pending and not self._repairs and self._unsettled.first() >= n
 
     def _stopping_steps(self) -> bool:
-        stop = self.state.settings.on_failure == "stop" and self._failed > 0
-        return stop or self.state.stops > 0
+        state = self.state
+        return state.stops > 0 or (state.settings.on_failure == "stop" and self._failed > 0)
 
     def _stopping(self, n: int) -> bool:
         return self.state.stop_exit if n == self.plan.exit else self._stopping_steps()

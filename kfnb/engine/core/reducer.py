@@ -19,6 +19,7 @@ from kfnb.engine.core.event_types import (
     DriverStarted,
     EdgeAdded,
     GroupFormed,
+    KernelEnded,
     MetricLogged,
     ResourceSampled,
     RunCancelled,
@@ -84,6 +85,7 @@ def _cached(step: StepState, event: Event, data: StepCached) -> None:
     if step.status != "pending" or step.active:
         return
     _ready(step, event, data)
+    step.kernel = None
     step.status = "cached"
     step.stale = False
     step.failure = step.retry_at = None
@@ -99,6 +101,7 @@ def _attempt_started(step: StepState, event: Event, data: AttemptStarted) -> Non
         return
     step.attempts = step.active = attempt
     step.active_round = event.round
+    step.kernel = data.kernel or (step.name, step.index, attempt)
     step.status = "running"
     step.retry_at = step.running_since = step.finished = None
     step.started = event.time
@@ -256,18 +259,27 @@ def _invalidated(state: RunState, event: Event, data: StepInvalidated) -> None:
         step = state.steps.get((name, index))
         if step is not None and step.round < number:
             because = data.because
-            if (name, index) != data.target:
+            together = (name, index) in state.groups.get(data.group, ())
+            if (name, index) != data.target and not together:
                 because = f'step "{data.target[0]}" was executed again'
-            step.void(number, because)
+            step.void(number, because, group=bool(data.group))
+            step.uncached = step.uncached or together
 
 
 def _group_formed(state: RunState, event: Event, data: GroupFormed) -> None:
     members = list(data.members)
+    reasons: list[str] = []
     # Groups that share a member are one: it has the id of the event, which names all of them.
     for name, others in list(state.groups.items()):
         if name == data.id or not set(others).isdisjoint(members):
             members += [key for key in state.groups.pop(name) if key not in members]
+            reasons.append(state.group_reasons.pop(name, ""))
     state.groups[data.id] = tuple(sorted(members))
+    state.group_reasons[data.id] = "; ".join(dict.fromkeys(filter(None, [*reasons, data.why])))
+
+
+def _kernel_ended(state: RunState, event: Event, data: KernelEnded) -> None:
+    state.kernels.discard((event.step or "", event.index, event.attempt or 0))
 
 
 def _expanded(state: RunState, event: Event, data: StepExpanded) -> None:
@@ -326,6 +338,7 @@ _RUN: Mapping[type[Body], Callable[[RunState, Event, Any], None]] = {
     EdgeAdded: _edge,
     StepInvalidated: _invalidated,
     GroupFormed: _group_formed,
+    KernelEnded: _kernel_ended,
     StepExpanded: _expanded,
     TrialAsked: _trial_asked,
     WarningData: _warning,

@@ -57,6 +57,19 @@ def judge(kind: FailureClass, *, asked: bool, overdue: bool) -> Verdict:
     return "infrastructure" if kind == "infrastructure" else "own"
 
 
+def count_failure(
+    step: StepState, verdict: Verdict, retries: int, settings: Settings
+) -> tuple[int, int]:
+    """Count a failure; return how many there are of its kind, and how many are allowed."""
+    if verdict == "own":
+        step.own_failures += 1
+        return step.own_failures, retries
+    if verdict == "infrastructure":
+        step.infrastructure_failures += 1
+        return step.infrastructure_failures, settings.infrastructure_retries
+    return 1, 0
+
+
 def delay(failures: int, settings: Settings) -> float:
     """Seconds to wait after the ``failures``-th failure of a kind: doubled each time, capped.
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, StopReason, Wake
+from kfnb.engine.core.commands import (
+    Command,
+    EndKernel,
+    Prepare,
+    Record,
+    Start,
+    Stop,
+    StopReason,
+    Wake,
+)
 from kfnb.engine.core.event_types import StepSkipped
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.outcomes import cancelled, cascade, failed_for_good, finish
@@ -34,10 +43,11 @@ class Engine(Progress):
         """
         if self.state.created is None or self.state.ended:
             return []
-        records = self._records()
+        records = self._records(now)
         if records:
             return list(records)
         commands: list[Command] = []
+        commands += [EndKernel(*kernel) for kernel in self._groups.unneeded_kernels()]
         commands += self._stops(now)
         if not self._stopping_steps():
             self._offer_late()
@@ -55,6 +65,8 @@ class Engine(Progress):
             return True
         if isinstance(command, Record):
             return not self.state.ended
+        if isinstance(command, EndKernel):
+            return (command.step, command.index, command.attempt) in self.state.kernels
         # Commands of one decision are carried out one after another, and each may change the state.
         n = self.plan.position[command.step, command.index]
         step = self._steps[n]
@@ -71,19 +83,31 @@ class Engine(Progress):
             and fits
             and command.round == step.round
             and command.attempt == step.attempts + 1
+            and self._groups.kernel(n) == (True, command.kernel)
         )
+
+    def group_members(self, step: str) -> tuple[str, ...]:
+        """Return the names of the steps that share a kernel with one, and its own; or nothing."""
+        n = self.plan.position.get((step, ""))
+        return tuple(self.plan.keys[m][0] for m in self._groups.of(n)) if n is not None else ()
+
+    def continues(self, step: str) -> bool:
+        """Return whether the kernel of a step is to wait for a later step of its group."""
+        n = self.plan.position.get((step, ""))
+        return n is not None and self._groups.continues(n)
 
     def active(self) -> list[tuple[str, str, int]]:
         """Give (step, index, attempt) of attempts that were begun and have no end yet."""
         return [(*self.plan.keys[n], self._steps[n].active) for n in sorted(self._active)]
 
-    def _records(self) -> list[Record]:
+    def _records(self, now: float) -> list[Record]:
         if not (
             self._permanent
             or self._pending
             or self._repairs
             or self._ended
             or self._once
+            or self._groups
             or self._stopping_steps()
         ):
             return []
@@ -96,6 +120,10 @@ class Engine(Progress):
             return records
         records = cascade(self._ended, self._steps, self._edges.dependents, skip=self.plan.exit)
         records += self._never_settled() if not records else []
+        if not records and not self._stopping_steps():
+            repairs = self._repairs
+            anew = self._groups.restart(now, voids=repairs.voids, lasting=repairs.lasting)
+            return [anew] if anew is not None else []
         if not records and self._stopping_steps():
             # The exit step runs even if a person stops the run.
             idle = (n for n in sorted(self._open - self._active) if n != self.plan.exit)
@@ -151,8 +179,17 @@ class Engine(Progress):
 
     def _start(self, n: int) -> Start:
         step = self._steps[n]
-        timeout = self._limits.of(n).timeout
-        return Start(step.name, step.index, step.attempts + 1, step.inputs, timeout, step.round)
+        return Start(
+            step.name,
+            step.index,
+            step.attempts + 1,
+            step.inputs,
+            self._limits.of(n).timeout,
+            step.round,
+            # A step that cannot have the kernel that it needs has led to a record before.
+            self._groups.kernel(n)[1],
+            self._groups.continues(n),
+        )
 
     def _prepares(self) -> list[Prepare]:
         preparable = self._queues.preparable(self._steps, self._unmet, PREPARED_AT_ONCE)
@@ -166,7 +203,16 @@ class Engine(Progress):
             # The exit step is there for what it does, not for what it computes.
             cache = n != self.plan.exit and self.plan.defaults.cache is not False
         cache = cache and settings.cache and step.name not in settings.force
-        return Prepare(step.name, step.index, self._inputs(n), cache, step.round, step.again)
+        grouped = self._groups.executes(n)
+        return Prepare(
+            step.name,
+            step.index,
+            self._inputs(n),
+            cache and not grouped,
+            step.round,
+            step.again,
+            grouped,
+        )
 
     def _last(self, now: float) -> list[Command]:
         """Everything else has ended: the exit step, then the end of the run."""

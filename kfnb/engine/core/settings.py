@@ -36,6 +36,8 @@ class Settings:
         What happens when a step changed a value after a reader had begun with the old one.
     cache
         Whether entries of the cache may be used at all.
+    overwrite_files
+        Whether a step's version of a file replaces one that a person changed since.
     force
         Names of steps for which they may not (``--from STEP``: see :meth:`Plan.downstream`).
     """
@@ -50,6 +52,7 @@ class Settings:
     on_failure: Literal["finish", "stop"] = "finish"
     on_mutation: Literal["fail", "warn"] = "fail"
     cache: bool = True
+    overwrite_files: bool = False
     force: tuple[str, ...] = ()
 
     def to_plain(self) -> dict[str, Any]:

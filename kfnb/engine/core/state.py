@@ -24,7 +24,7 @@ from kfnb.engine.core.event_types import (
 from kfnb.engine.core.event_types import (
     Warning as WarningData,
 )
-from kfnb.engine.core.identity import Key, Source
+from kfnb.engine.core.identity import Attempt, Key, Source
 from kfnb.engine.core.settings import Settings
 
 StepStatus = Literal["pending", "running", "succeeded", "cached", "failed", "skipped", "cancelled"]
@@ -52,6 +52,14 @@ class StepState:
     round, again
         How often the step was begun anew because its result turned out to be wrong, and why the
         last time; empty in round 0.
+    repairs
+        How often it was begun anew because of a finding: a group that gets another kernel does
+        not count.
+    kernel
+        The attempt that has started the kernel in which the last attempt executes; None if the
+        step was cached.
+    uncached
+        Its group executes, so it executes too.
     status
         As shown. Between two attempts a step is ``pending`` and ``retry_at`` is set.
     attempts, active
@@ -85,6 +93,9 @@ class StepState:
     index: str = ""
     round: int = 0
     again: str = ""
+    repairs: int = 0
+    kernel: Attempt | None = None
+    uncached: bool = False
     status: StepStatus = "pending"
     attempts: int = 0
     active: int = 0
@@ -148,15 +159,21 @@ class StepState:
             self.stale = True
             self.floor = self.attempts
 
-    def void(self, round: int, because: str) -> None:  # noqa: A002 (the word of events)
+    def void(self, round: int, because: str, *, group: bool = False) -> None:  # noqa: A002 (the word of events)
         """Take back all that earlier rounds added, and begin ``round``.
 
-        An attempt that executes stays active until it has ended, but counts no more.
+        An attempt that executes stays active until it has ended, but counts no more. ``group``:
+        only its group begins anew, which gives nobody new retries.
         """
+        budgets = self.own_failures, self.infrastructure_failures
         if self.result is not None:
             self.begun = {}
         # Otherwise nothing is known about what those attempts wrote, only when they began.
         self.reopen(stale=True)
+        if group:
+            self.own_failures, self.infrastructure_failures = budgets
+        else:
+            self.repairs += 1
         # Results of earlier rounds are recognised by their round from here on.
         self.stale = False
         self.round = round
@@ -207,6 +224,11 @@ class RunState:
         Dependencies that only the run showed, by source and target.
     groups
         Steps that share a kernel, by the group's id.
+    group_reasons
+        Why they do, by the group's id.
+    kernels
+        Kernels that wait for the next step of a group, or execute it, as far as is known: each by
+        the attempt that has started it.
     steps
         The steps of the plan, and the instances that it has grown by.
     items
@@ -236,6 +258,8 @@ class RunState:
     stop_exit: bool = False
     edges: dict[tuple[Key, Key], RuntimeEdge] = field(default_factory=dict)
     groups: dict[str, tuple[Key, ...]] = field(default_factory=dict)
+    group_reasons: dict[str, str] = field(default_factory=dict)
+    kernels: set[Attempt] = field(default_factory=set)
     items: dict[str, int] = field(default_factory=dict)
     trials: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     warnings: list[RunWarning] = field(default_factory=list)

@@ -66,7 +66,7 @@ def step_manifest(store: Store, run: str, work: Work) -> Manifest | None:
 
 def succeeded(manifest: Manifest, key: str) -> StepSucceeded:
     """Return what an event says about a step that has published its manifest under ``key``."""
-    return StepSucceeded(**_published(manifest, key))
+    return StepSucceeded(**_published(manifest, key), kernel_lives=manifest.kernel_lives)
 
 
 def cached(
@@ -105,6 +105,7 @@ def _published(manifest: Manifest, key: str) -> dict[str, Any]:
             hash=output_hash(manifest, name),
             changed=output.changed,
             absent=output.absent,
+            in_kernel=output.in_kernel,
             type=output.type,
             shape=output.shape,
             size=output.size,
@@ -123,6 +124,7 @@ def _published(manifest: Manifest, key: str) -> dict[str, Any]:
         # Events have one map for both: a file without a hash was deleted.
         "files_written": {**written, **dict.fromkeys(manifest.files_removed)},
         "files_read": dict(manifest.files_read),
+        "files_looked": dict(manifest.files_looked),
         "duration": manifest.duration,
         "state": {name: tuple(state) for name, state in manifest.state.items()},
     }

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from kfnb.engine.cache.cache_key import kernel_results
 from kfnb.engine.core.identity import Source
 from kfnb.engine.core.scheduler import Engine
 from kfnb.engine.dispatch.manifests import read_manifest
@@ -19,7 +20,7 @@ from kfnb.step.opened_files.folder_uses import FolderUses, folder_uses
 from kfnb.step.opened_files.report import NAME as REPORT
 from kfnb.step.opened_files.report import read_report
 from kfnb.store.blobs import Store
-from kfnb.store.file_restore import PlacedFiles, restore, save_changed
+from kfnb.store.file_restore import PlacedFiles, remove_unfinished, restore, save_changed
 from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import Manifest, WrittenFile
 from kfnb.store.remote.base import Refused
@@ -58,6 +59,8 @@ class RunOutputs:
         self._manifests: OrderedDict[str, Manifest] = OrderedDict()
         self._placed = PlacedFiles(store)
         self._restored: list[str] = []
+        if self._restores:
+            remove_unfinished(self._workdir)
         # A driver that continues a run knows from the journal which steps wrote files.
         self._writers = {
             engine.plan.position[key]
@@ -110,6 +113,12 @@ class RunOutputs:
             manifest = self.of(source.step, source.index) if source else None
             manifests[name] = Upstream(source.step, manifest) if source and manifest else None
         return manifests
+
+    def group_results(self, step: Step) -> dict[str, str]:
+        """Return which results the members of a group before this step have, each as a text."""
+        members = self._engine.group_members(step.name)
+        before = members[: members.index(step.name)] if members else ()
+        return kernel_results({name: self.of(name) for name in before})
 
     def files_before(self, step: Step) -> dict[str, Manifest]:
         """Return the manifests of steps before this one that wrote files, in order."""
@@ -205,7 +214,13 @@ class RunOutputs:
             return
         files = restored_files(upstream)
         missing = {path for path in files if not os.path.lexists(self._workdir / path)}
-        restored = restore(files, workdir=self._workdir, store=self._store, hashes=self._hashes)
+        restored = restore(
+            files,
+            workdir=self._workdir,
+            store=self._store,
+            hashes=self._hashes,
+            overwrite=self._engine.state.settings.overwrite_files,
+        )
         self._restored += [
             f"{path} (it was missing)" if path in missing else path for path in restored
         ]

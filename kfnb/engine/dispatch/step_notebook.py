@@ -29,6 +29,7 @@ def step_notebook(
     definitions: Sequence[Definition] = (),
     load: str,
     publish: str,
+    before: Sequence[Step] = (),
 ) -> dict[str, Any]:
     """Assemble the step's notebook as plain JSON (nbformat 4.5).
 
@@ -42,13 +43,17 @@ def step_notebook(
         Definitions beyond the step's own that must be there before inputs are loaded.
     load, publish
         Source of the two injected cells around the step's own.
+    before
+        Steps that the same kernel has executed: what they replayed is not executed again.
     """
     own = {piece.cell for piece in step.body}
     extra = [piece for d in definitions for piece in d.pieces if piece.cell not in own]
     cells: list[dict[str, Any]] = []
-    for piece in merge([*step.prelude, *extra]):
+    known = {name for other in before for name in other.parameters}
+    new = [name for name in step.parameters if name not in known]
+    for piece in _not_executed(merge([*step.prelude, *extra]), before):
         cells.append(_source_cell(pipeline.cells[piece.cell], piece))
-        injected = _injected(pipeline, step, parameters=parameters, masked=masked, cell=piece.cell)
+        injected = _injected(pipeline, new, parameters=parameters, masked=masked, cell=piece.cell)
         if injected:
             cells.append(injected)
     cells.append(_code_cell("kfnb-inputs", load, tags=(INJECTED,), hidden=True))
@@ -68,6 +73,22 @@ def step_notebook(
         "nbformat": 4,
         "nbformat_minor": 5,
     }
+
+
+def _not_executed(pieces: Sequence[Piece], before: Sequence[Step]) -> Iterable[Piece]:
+    """Yield the pieces without the statements that earlier steps of the kernel have executed."""
+    executed = {
+        (piece.cell, statement)
+        for other in before
+        for piece in (*other.prelude, *other.body)
+        for statement in piece.statements
+    }
+    for piece in pieces:
+        left = tuple(s for s in piece.statements if (piece.cell, s) not in executed)
+        if left == piece.statements:
+            yield piece
+        elif left:
+            yield Piece(piece.cell, piece.role, whole=False, statements=left)
 
 
 def needed_definitions(
@@ -236,7 +257,7 @@ def _source_cell(cell: Cell, piece: Piece) -> dict[str, Any]:
 
 def _injected(
     pipeline: Pipeline,
-    step: Step,
+    used: Collection[str],
     *,
     parameters: Mapping[str, Any],
     masked: Collection[str],
@@ -246,7 +267,7 @@ def _injected(
     names = [
         p.name
         for p in pipeline.parameters
-        if p.cell == cell and p.name in parameters and p.name in step.parameters
+        if p.cell == cell and p.name in parameters and p.name in used
     ]
     if not names:
         return None

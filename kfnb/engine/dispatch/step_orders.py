@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +43,20 @@ class Upstream:
 
     step: str
     manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlace:
+    """Where a step of a group executes.
+
+    ``kernel`` is the folder of the attempt whose kernel it uses (None: one of its own), ``before``
+    the steps that this kernel has executed. ``members`` are all steps of the group.
+    """
+
+    kernel: Path | None = None
+    before: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    after: Literal["end", "wait", "wait if needed"] = "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,7 @@ def step_order(
     site: Site,
     timeout: float | None = None,
     on_mutation: Literal["fail", "warn"] = "fail",
+    group: GroupPlace = GroupPlace(),
 ) -> tuple[dict[str, Any], StepOrder]:
     """Build the notebook and the order of one attempt.
 
@@ -102,6 +117,8 @@ def step_order(
         the files that they wrote must be there.
     timeout
         Seconds that the step's own cells may take.
+    group
+        The kernel that the step shares with others.
     """
     # A pod has other paths than the driver's machine.
     seen = site.inside or site
@@ -115,6 +132,7 @@ def step_order(
         definitions=definitions,
         load=inputs_source(folder.order),
         publish=outputs_source(folder.order),
+        before=[pipeline.steps[name] for name in group.before],
     )
     order = StepOrder(
         run=site.run.id,
@@ -128,7 +146,7 @@ def step_order(
         workdir=str(seen.workdir),
         store=str(seen.store),
         kernel=seen.kernel,
-        inputs=tuple(_input(name, inputs[name]) for name in sorted(inputs)),
+        inputs=tuple(_input(name, inputs[name], group.before) for name in sorted(inputs)),
         outputs=tuple(sorted(step.published)),
         adds={n: order_addition(step, n, a) for n, a in sorted(step.adds.items())},
         collects={n: order_collection(n, c) for n, c in sorted(step.collects.items())},
@@ -154,7 +172,9 @@ def step_order(
         ),
         restore=restored_files(upstream),
         timeout=timeout,
-        memory=memory_bytes(_memory(pipeline, step)),
+        memory=_group_memory(pipeline, [step, *(pipeline.steps[name] for name in group.members)]),
+        kernel_folder=str(group.kernel or ""),
+        after=group.after,
         environment={**environment(pipeline, step, site), "KFNB_ATTEMPT": str(attempt)},
         wakeup_socket=site.wakeup_socket,
         origins=_origins(pipeline, step),
@@ -290,14 +310,23 @@ def _paths(
     return tuple(sorted({path for path in paths if path}))
 
 
-def _input(name: str, source: Upstream | None) -> Input:
+def _input(name: str, source: Upstream | None, same_kernel: tuple[str, ...]) -> Input:
     if source is None:
         return Input(name, absent=True)
     output = source.manifest.outputs.get(name)
+    if output is not None and not output.absent and source.step in same_kernel:
+        return Input(name, producer=source.step, in_kernel=True)
     if output is None or output.absent or not output.bundle:
         return Input(name, producer=source.step, absent=True)
     bundle = source.manifest.bundles[output.bundle]
     return Input(name, bundle=bundle, key=output.bundle, producer=source.step)
+
+
+def _group_memory(pipeline: Pipeline, steps: Sequence[Step]) -> int | None:
+    """Return the most that a step of a group may use: values of the others are in the kernel."""
+    limits = [memory_bytes(_memory(pipeline, step)) for step in steps]
+    known = [limit for limit in limits if limit is not None]
+    return max(known) if len(known) == len(limits) else None
 
 
 def _memory(pipeline: Pipeline, step: Step) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from kfnb.notebook.authoring.grouping import StepDecl
 from kfnb.notebook.diagnostics import make
+from kfnb.notebook.effects.process_reads import process_reads
 from kfnb.notebook.flow.liveness import Need
 from kfnb.notebook.flow.order import CellVisit
 from kfnb.notebook.flow.step_facts import WalkResult
@@ -245,6 +246,24 @@ def files_not_followed(incomplete: Mapping[int, str | None]) -> Iterator[Diagnos
             step=step,
             cell=cell,
         )
+
+
+def whole_environment(
+    steps: Sequence[StepDecl], sources: Mapping[int, ParsedCell]
+) -> Iterator[Diagnostic]:
+    """Find the steps whose results may depend on any variable of the environment."""
+    for step in steps:
+        lines = {cell: process_reads(sources[cell].code).everything for cell in step.cells}
+        for cell, line in [(cell, line) for cell, line in lines.items() if line][:1]:
+            yield make(
+                "KFNB-H115",
+                f'step "{step.name}" reads the whole environment, or variables whose names are '
+                "computed, so kfnb cannot tell when a variable changes its result",
+                'Read variables by name (os.environ["NAME"]), or tag the step cache:off.',
+                step=step.name,
+                cell=cell,
+                line=line,
+            )
 
 
 def waits_for_a_copy(walked: WalkResult, needs: Mapping[str, Need]) -> Iterator[Diagnostic]:

@@ -8,15 +8,16 @@ import selectors
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from kfnb.engine.core.state import HELD_UP
 from kfnb.engine.runner import Ended, Notice, Work
-from kfnb.errors import InfrastructureError, UsageError
+from kfnb.errors import InfrastructureError, KfnbError, UsageError
 from kfnb.home import RunFolder
 from kfnb.pipeline import Diagnostic, Pipeline
-from kfnb.runners.kubernetes.api.client_protocol import ReadClient, status_of
+from kfnb.runners.kubernetes.api.client_protocol import ReadClient
 from kfnb.runners.kubernetes.explain.diagnose import Diagnosis, diagnose, exit_code, has_ended
+from kfnb.runners.kubernetes.job_creation import JobCreation, WriteClient
 from kfnb.runners.kubernetes.logs.attempt_reports import AttemptReports
 from kfnb.runners.kubernetes.watch.job_predicates import (
     has_failed,
@@ -28,7 +29,7 @@ from kfnb.runners.kubernetes.watch.job_predicates import (
 from kfnb.runners.kubernetes.watch.list_watch import Watcher
 from kfnb.runners.kubernetes.watch.pod_events import View
 from kfnb.step.order import StepOrder
-from kfnb.store import Failure, Store, failed_key, manifest_key
+from kfnb.store import Failure, FailureClass, Store, failed_key, manifest_key
 from kfnb.store.remote.base import Refused, Remote
 
 Object = Mapping[str, Any]
@@ -40,19 +41,6 @@ LOOK = 1.0
 _STARTING = 60.0
 
 
-class WriteClient(Protocol):
-    """The writing half of a cluster's client; errors as in :class:`ReadClient`."""
-
-    def create(self, kind: str, body: Object) -> Object:
-        """Create an object; the status 409 means that one of its name exists."""
-
-    def get(self, kind: str, name: str) -> Object | None:
-        """Return an object, or None."""
-
-    def delete(self, kind: str, name: str, *, uid: str | None = None) -> None:
-        """Delete an object and what it owns, unless it is gone or has another UID."""
-
-
 @dataclass(slots=True)
 class _Attempt:
     """An attempt that has not ended."""
@@ -60,7 +48,8 @@ class _Attempt:
     work: Work
     job: str
     reports: AttemptReports
-    begun: float
+    # Until the Job is known to exist, because the API server was unavailable when it was created.
+    creation: JobCreation | None = None
     uid: str | None = None
     summary: str = ""
     stopped: bool = False
@@ -134,13 +123,20 @@ class KubernetesRunner:
         self._remote.put(key + "order.json", order.to_json())
         body = self._job(work, order)
         # A lost owner shows in the loss of a Job, so the first attempt needs no check.
-        if work.attempt > 1:
-            self._check_owner(body)
-        try:
-            made = self._write_client.create("Job", body)
-        except InfrastructureError as error:
-            made = self._refused(error, body)
-        self._follow(work, made)
+        creation = JobCreation(
+            self._write_client, body, run=self._run.id, may_be_orphan=work.attempt > 1
+        )
+        made = creation.create()
+        attempt = self._follow(work, made or body)
+        if made is not None:
+            self._watcher.add_job(made)
+            return
+        attempt.creation = creation
+        self._warn(
+            work,
+            f"The API server is unavailable, so the step has no Job yet: {creation.trouble}",
+            "kfnb creates the Job as soon as the server answers.",
+        )
 
     def adopt(self, work: Work) -> bool:
         """Take over the attempt's Job, if there is one."""
@@ -151,6 +147,7 @@ class KubernetesRunner:
         if job is None or not is_same(job, body):
             return False
         self._follow(work, job)
+        self._watcher.add_job(job)
         return True
 
     def may_have_executed(self, work: Work) -> bool:
@@ -176,7 +173,12 @@ class KubernetesRunner:
         for attempt in list(self._attempts.values()):
             # A step that waits for its store only prints that; no object changes.
             changed = attempt.reports.take()
-            waits = attempt.job in unsettled or attempt.stopped or attempt.unfinished
+            waits = (
+                attempt.job in unsettled
+                or attempt.stopped
+                or attempt.unfinished
+                or attempt.creation is not None
+            )
             # An attempt that runs as it should costs nothing between two events.
             if changed or attempt.job in news or (again and waits):
                 self._look(attempt)
@@ -207,36 +209,7 @@ class KubernetesRunner:
             attempt.reports.close()
         self._watcher.stop()
 
-    def _check_owner(self, body: Object) -> None:
-        """Refuse to create a Job whose owner was deleted: the cluster would remove it at once."""
-        for owner in body["metadata"].get("ownerReferences") or ():
-            existing = self._write_client.get(owner["kind"], owner["name"])
-            if existing is None or existing["metadata"].get("uid") != owner["uid"]:
-                raise UsageError(
-                    f"Somebody deleted the run's {owner['kind']} {owner['name']}, and with it "
-                    f"everything that the run had in the cluster. kfnb resume {self._run.id} "
-                    "continues the run."
-                )
-
-    def _refused(self, error: InfrastructureError, body: Object) -> Object:
-        """Handle a refused creation; return the Job if it exists nevertheless."""
-        name = body["metadata"]["name"]
-        status = status_of(error)
-        if status == 409:
-            existing = self._write_client.get("Job", name)
-            if existing is not None and is_same(existing, body):
-                return existing
-            raise UsageError(
-                f'The namespace has a Job "{name}" that does not belong to this run. '
-                f"Delete it (kubectl delete job {name}), or rename the pipeline."
-            ) from error
-        # The same Job would be rejected again.
-        if status in (400, 403, 422):
-            raise UsageError(f"The cluster rejected the step's Job: {error}") from error
-        raise error
-
-    def _follow(self, work: Work, job: Object) -> None:
-        self._watcher.add_job(job)
+    def _follow(self, work: Work, job: Object) -> _Attempt:
         reports = AttemptReports(
             work.folder,
             read_client=self._read_client,
@@ -244,19 +217,53 @@ class KubernetesRunner:
             prefix=attempt_prefix(self._run.id, work),
             wake=self._watcher.wake,
         )
-        self._attempts[work] = _Attempt(
-            work,
-            str(job["metadata"]["name"]),
-            reports,
-            begun=time.monotonic(),
-            uid=str(job["metadata"].get("uid") or "") or None,
-        )
+        attempt = _Attempt(work, str(job["metadata"]["name"]), reports, uid=_uid(job))
+        self._attempts[work] = attempt
+        return attempt
+
+    def _create(self, attempt: _Attempt, creation: JobCreation) -> bool:
+        """Try again to create an attempt's Job; return whether it exists."""
+        try:
+            made = creation.create()
+        except (InfrastructureError, UsageError) as error:
+            self._abandon(attempt, error)
+            return False
+        if made is None:
+            return False
+        attempt.creation, attempt.uid = None, _uid(made)
+        self._watcher.add_job(made)
+        return True
+
+    def _abandon(self, attempt: _Attempt, error: KfnbError) -> None:
+        """End an attempt that can have no Job."""
+        work = attempt.work
+        passes = isinstance(error, InfrastructureError)
+        kind: FailureClass = "infrastructure" if passes else "configuration"
+        try:
+            self._record(work, Failure(kind, str(error)))
+        except InfrastructureError as unstored:
+            if not _may_pass(unstored):
+                raise
+            return
+        attempt.reports.close()
+        self._forget(attempt, None)
+
+    def _forget(self, attempt: _Attempt, code: int | None) -> None:
+        self._ended.append(Ended(attempt.work, code))
+        del self._attempts[attempt.work]
+        self._watcher.forget(attempt.job)
+
+    def _warn(self, work: Work, summary: str, remedy: str) -> None:
+        self._notes.append(Notice(work, Diagnostic(HELD_UP, "warning", summary, remedy=remedy)))
 
     def _look(self, attempt: _Attempt) -> None:
         """Check whether an attempt has ended, or what delays it; follow its new pods."""
         # The cluster did not answer when the Job was deleted first.
         if attempt.stopped and not attempt.deleted:
             self._delete(attempt)
+        creation = attempt.creation
+        if creation is not None and not attempt.stopped and not self._create(attempt, creation):
+            return
         view = self._watcher.view(attempt.job)
         for pod in view.pods:
             metadata = pod["metadata"]
@@ -279,8 +286,7 @@ class KubernetesRunner:
             self._conclude(attempt, view, diagnosis)
         elif diagnosis is not None and diagnosis.summary != attempt.summary:
             attempt.summary = diagnosis.summary
-            finding = Diagnostic(HELD_UP, "warning", _sentence(diagnosis), remedy=diagnosis.remedy)
-            self._notes.append(Notice(attempt.work, finding))
+            self._warn(attempt.work, _sentence(diagnosis), diagnosis.remedy)
 
     def _explain(self, attempt: _Attempt, view: View) -> Diagnosis | None:
         return diagnose(
@@ -307,7 +313,11 @@ class KubernetesRunner:
     def _delete(self, attempt: _Attempt) -> None:
         """Delete the attempt's Job; if the cluster does not answer, try again later."""
         try:
-            self._write_client.delete("Job", attempt.job, uid=attempt.uid)
+            job = attempt.creation.find() if attempt.creation is not None else None
+            if job is not None:
+                attempt.uid = _uid(job)
+            if job is not None or attempt.creation is None:
+                self._write_client.delete("Job", attempt.job, uid=attempt.uid)
         except InfrastructureError as error:
             if not _may_pass(error):
                 raise
@@ -325,7 +335,9 @@ class KubernetesRunner:
         code = 0 if 0 in codes else next(reversed(codes), None)
         try:
             if diagnosis is not None and diagnosis.level == "failed" and not attempt.stopped:
-                self._record(work, diagnosis)
+                summary, remedy = _sentence(diagnosis), diagnosis.remedy
+                kind = diagnosis.failure_class
+                self._record(work, Failure(kind, summary, remedy, traceback=diagnosis.detail))
             if diagnosis is not None and may_still_execute(view) and not attempt.stopped:
                 # Its pod waits for something that will not come, or a sidecar still runs.
                 self._write_client.delete("Job", attempt.job, uid=attempt.uid)
@@ -334,11 +346,9 @@ class KubernetesRunner:
                 raise
             attempt.unfinished = True
             return
-        self._ended.append(Ended(work, code))
-        del self._attempts[work]
-        self._watcher.forget(attempt.job)
+        self._forget(attempt, code)
 
-    def _record(self, work: Work, diagnosis: Diagnosis) -> None:
+    def _record(self, work: Work, failure: Failure) -> None:
         """Record the failure, unless the step has recorded its own, or published a result."""
         if (
             self._store.get(
@@ -347,12 +357,6 @@ class KubernetesRunner:
             is not None
         ):
             return
-        failure = Failure(
-            kind=diagnosis.failure_class,
-            summary=_sentence(diagnosis),
-            remedy=diagnosis.remedy,
-            traceback=diagnosis.detail,
-        )
         key = failed_key(self._run.id, work.step_id, work.attempt, index=work.index)
         if self._store.create(key, failure.to_json()):
             # The killed step stored nothing at its end, but may have saved its notebook before.
@@ -379,6 +383,10 @@ def _cancelled(record: bytes | None) -> Failure | None:
         failure = Failure.from_json(record or b"")
         return failure if failure.kind == "cancelled" else None
     return None
+
+
+def _uid(job: Object) -> str | None:
+    return str(job["metadata"].get("uid") or "") or None
 
 
 def _may_pass(error: InfrastructureError) -> bool:

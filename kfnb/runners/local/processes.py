@@ -28,6 +28,7 @@ from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.runners.local.supervised import SupervisedAttempts
 from kfnb.runners.local.unsupported_options import options_without_effect
 from kfnb.runners.masked_values import missing_sentence
+from kfnb.step import group_pipe
 from kfnb.step.order import StepOrder
 from kfnb.step.supervisor.leftovers import GUARD
 from kfnb.step.supervisor.process_table import outlives_attempts
@@ -54,6 +55,8 @@ class _Process:
     pidfd: int = -1
     stop_at: float | None = None
     died_at: float | None = None
+    # The folder of the attempt whose process executes this one in the kernel of its group.
+    kernel_folder: Path | None = None
 
 
 class LocalRunner:
@@ -104,6 +107,9 @@ class LocalRunner:
             If the value of a masked parameter is not known.
         """
         folder = work.folder
+        if order.kernel_folder:
+            self._hand_over(work, Path(order.kernel_folder))
+            return
         if missing := [name for name in order.masked if name not in self._masked]:
             raise UsageError(missing_sentence(order.run, missing))
         with disk.writing(folder.path):
@@ -119,7 +125,9 @@ class LocalRunner:
                 return
             try:
                 with disk.private_log(folder.path / "process.log") as log:
-                    secrets = {name: self._masked[name] for name in order.masked}
+                    # Which steps of its group it executes may show later.
+                    shared = order.after != "end"
+                    secrets = {n: v for n, v in self._masked.items() if shared or n in order.masked}
                     with passed(secrets) as pipe:
                         process = self._start_process(
                             work, order, log=log.fileno(), lock=lock, masked=pipe
@@ -129,6 +137,27 @@ class LocalRunner:
         self._watch(process)
         if process.pid is not None:
             _note_process(work, process.pid)
+
+    def _hand_over(self, work: Work, kernel_folder: Path) -> None:
+        """Have an attempt executed by the process that holds the kernel of its group."""
+        # Those before it have reported their results.
+        for other in [p for p in self._processes.values() if p.kernel_folder == kernel_folder]:
+            self._forget(other)
+        if not group_pipe.send_order(kernel_folder, work.folder.order):
+            raise InfrastructureError(
+                f'The kernel that step "{work.step}" shares with earlier steps has ended.'
+            )
+        self._watch(_Process(work, None, kernel_folder=kernel_folder))
+
+    def waits(self, work: Work) -> bool:
+        """Return whether an attempt's kernel waits for the next step, or executes it."""
+        return group_pipe.has_reader(work.folder.path)
+
+    def end(self, work: Work) -> None:
+        """Have an attempt's kernel end."""
+        group_pipe.send_end(work.folder.path)
+        for other in [p for p in self._processes.values() if p.kernel_folder == work.folder.path]:
+            self._forget(other)
 
     def adopt(self, work: Work) -> bool:
         """Take over an attempt whose lock is held; False if no process holds it."""
@@ -209,6 +238,12 @@ class LocalRunner:
 
         A killed step leaves a guard process, which ends the kernel and holds the lock meanwhile.
         """
+        if process.kernel_folder is not None:
+            # It takes the lock of its folder a moment after it has got the order.
+            folders = (process.kernel_folder, process.work.folder.path)
+            return not group_pipe.has_reader(folders[0]) and not locks.is_locked(
+                process.work.folder.alive
+            )
         if process.supervised:
             if self._supervised.supervises(process.work):
                 return False
@@ -239,6 +274,8 @@ class LocalRunner:
             descriptors=(log, lock) if masked is None else (log, lock, masked),
             from_template=self._command == _STEP,
         ):
+            if self._command == _STEP:
+                self._supervised.expect_kernel(order, environment)
             return _Process(work, None, supervised=True)
         popen = subprocess.Popen(
             command,

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from kfnb.engine.runner import Notice, Work
 from kfnb.pipeline import Diagnostic
+from kfnb.runners.local.expected_kernel import expected_template
+from kfnb.step.order import StepOrder
 from kfnb.step.supervisor.client import Supervisor, SupervisorLost, is_available
 from kfnb.step.supervisor.leftovers import (
     PROCESSES_LEFT,
@@ -45,6 +47,7 @@ class SupervisedAttempts:
         self._supervisor: Supervisor | None = None
         self._selector: selectors.BaseSelector | None = None
         self._works: dict[str, Work] = {}
+        self._expected: set[tuple[object, ...]] = set()
         self._losses = 0
         self._refused = False
         self._next_look = 0.0
@@ -96,6 +99,17 @@ class SupervisedAttempts:
             arguments=command[-1:],
         )
         return True
+
+    def expect_kernel(self, order: StepOrder, environment: Mapping[str, str]) -> None:
+        """Have a template loaded for the kernel of an attempt that was started, once for each."""
+        own = tuple(sorted((n, v) for n, v in order.environment.items() if n[:5] != "KFNB_"))
+        what = (order.kernel, order.imports, own)
+        if self._supervisor is None or what in self._expected:
+            return
+        self._expected.add(what)
+        template = expected_template(order, environment)
+        if template is not None:
+            self._supervisor.prepare(template)
 
     def adopt(self, work: Work) -> bool:
         """Have the end of an attempt reported here; return False if it does not execute."""
@@ -185,6 +199,7 @@ class SupervisedAttempts:
         self._supervisor.close()
         self._supervisor = None
         self._works.clear()
+        self._expected.clear()
         self._losses += 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -47,16 +48,24 @@ class LocalTarget:
         from kfnb.notebook.diagnostics import make
 
         del options
+        if _in_a_page():  # where nothing is executed, so no kernel is needed
+            return ()
         missing = missing_kernel(pipeline.kernel or "python3")
         return (make("KFNB-E502", *missing),) if missing is not None else ()
 
     def prepare(
         self, pipeline: Pipeline, parameters: Mapping[str, Any], options: Mapping[str, Any]
     ) -> Prepared:
-        """Require the notebook's kernel; raises UsageError if it is not installed."""
+        """Require processes, and the notebook's kernel; raises UsageError without them."""
         from kfnb.engine.dispatch.kernels import require_kernel
 
         del parameters, options
+        if _in_a_page():
+            raise UsageError(
+                "This Python runs in a web page, as in JupyterLite, and cannot start processes, so "
+                "nothing was run. Open the notebook in JupyterLab (pip install 'kfnb[lab]') or on "
+                "Binder to run it; show and check work here."
+            )
         require_kernel(pipeline.kernel or "python3")
         return Prepared()
 
@@ -120,6 +129,7 @@ class LocalTarget:
         dry_run: bool,
     ) -> Cleaning:
         """Remove old runs of this machine and values that nothing refers to."""
+        from kfnb.engine.wakeup import remove_unused_sockets
         from kfnb.runners.amounts import count, size
         from kfnb.step.supervisor.sweep import end_orphans_of_killed_supervisors
         from kfnb.store.clean import clean
@@ -127,6 +137,7 @@ class LocalTarget:
         del options
         if not dry_run:
             end_orphans_of_killed_supervisors()
+            remove_unused_sockets()
         done = clean(keep=keep, older_than=older_than, notebook=notebook, dry_run=dry_run)
         removes, removed = ("would remove", "would be removed") if dry_run else ("removed",) * 2
         lines = []
@@ -175,6 +186,11 @@ class LocalTarget:
             else:
                 yield Finding("home", "ok", f"Runs and values are kept in {folder}.")
         yield from supervisor_findings()
+
+
+def _in_a_page() -> bool:
+    """Whether this is a Python compiled for browsers, such as Pyodide."""
+    return sys.platform == "emscripten"
 
 
 TARGET = LocalTarget()

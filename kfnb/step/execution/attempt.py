@@ -19,12 +19,14 @@ from kfnb.masked_parameters import received
 from kfnb.step import folder_files, version_check
 from kfnb.step.event_log import EventLog, TextLog
 from kfnb.step.execution import failures, publishing, step_warnings
+from kfnb.step.execution.group import Group
 from kfnb.step.execution.order_session import OrderSession
 from kfnb.step.execution.papermill_import import import_papermill
 from kfnb.step.execution.reporter import source_index
 from kfnb.step.execution.session import KernelDied
 from kfnb.step.execution.stop_requests import Stopped, StopRequest, cancelled_by_signals
 from kfnb.step.in_kernel import kernel_plan
+from kfnb.step.kernels.group_kernel import GroupKernel
 from kfnb.step.kernels.provider import KernelProvider
 from kfnb.step.kernels.resource_sampler import free_memory
 from kfnb.step.order import StepOrder
@@ -39,19 +41,30 @@ _START_TIMEOUT = 120
 
 
 def run(order_path: str, *, kernels: KernelProvider, supervisor: StepChannel | None = None) -> int:
-    """Execute the order in a kernel of ``kernels``; the exit code of the step process."""
+    """Execute the order in a kernel of ``kernels``, and then the orders of its group.
+
+    Returns
+    -------
+    int
+        The exit code of the step process: that of the last order.
+    """
     # First, because children must inherit neither the pipe nor its number.
     masked = received(os.environ)
     order_path = str(Path(order_path).absolute())
     stop = StopRequest()
-    with cancelled_by_signals(stop):
+    kernel = GroupKernel(kernels)
+    folder = Path(order_path).parent
+    group = Group(folder, kernel=kernel, driver_lock=folder / "../../../driver.lock")
+
+    def execute(order_path: str) -> int:
         try:
             order = StepOrder.from_json(Path(order_path).read_bytes())
             attempt = Attempt(
                 order,
                 order_path,
                 stop=stop,
-                kernels=kernels,
+                kernel=kernel,
+                group=group,
                 supervisor=supervisor or StepChannel(None),
                 masked=masked,
             )
@@ -59,6 +72,15 @@ def run(order_path: str, *, kernels: KernelProvider, supervisor: StepChannel | N
             sys.stderr.write(f"kfnb: {error}\n")
             return failures.EXIT_CODES["infrastructure"]
         return attempt.execute()
+
+    with cancelled_by_signals(stop):
+        code = execute(order_path)
+        if kernel.waiting is not None:
+            loop = _event_loop()
+            if code == 0:
+                code = group.execute(loop, execute, stop)
+            group.close(loop)
+    return code
 
 
 class Attempt:
@@ -70,7 +92,8 @@ class Attempt:
         order_path: str,
         *,
         stop: StopRequest,
-        kernels: KernelProvider,
+        kernel: GroupKernel,
+        group: Group,
         supervisor: StepChannel,
         masked: Mapping[str, Any],
     ) -> None:
@@ -84,7 +107,8 @@ class Attempt:
         self.staging: Path | None = None
         self.store: Store | None = None
         self.session: OrderSession | None = None
-        self._kernels = kernels
+        self._kernel = kernel
+        self._group = group
         self._supervisor = supervisor
         self._masked = masked
 
@@ -115,7 +139,7 @@ class Attempt:
             order,
             self.order_path,
             stop=self.stop,
-            kernels=self._kernels,
+            kernel=self._kernel,
             events=self.events,
             log=self.log,
             supervisor=self._supervisor,
@@ -125,6 +149,7 @@ class Attempt:
             raise UsageError(
                 f"The step did not get the value of the masked parameter {', '.join(missing)}."
             )
+        self._kernel.stays = self._kernel_stays
         try:
             # The kernel boots while this process prepares the step and imports papermill.
             loop.run_until_complete(session.start_kernel())
@@ -173,7 +198,10 @@ class Attempt:
             executed=self.executed,
             log=self.folder / "log.txt",
         )
-        # The kernel has exited, so what its exit handlers wrote to files is published as well.
+        lives = self._kernel.waiting is not None
+        if lives:
+            self._group.open()
+        # If the kernel has exited, what its exit handlers wrote to files is published as well.
         return publishing.publish(
             order,
             self.store,
@@ -182,7 +210,17 @@ class Attempt:
             uses=uses,
             stop=self.stop,
             supervisor=self._supervisor,
+            kernel_lives=lives,
         )
+
+    def _kernel_stays(self) -> bool:
+        """Whether the kernel is to wait for the next step of a group: all cells were executed."""
+        after = self.order.after
+        failed = self.session is None or self.session.failure is not None
+        if failed or self.stop.reason is not None or after == "end":
+            return False
+        result = publishing.read_result(self.folder) or {}
+        return after == "wait" or bool(result.get("in_kernel"))
 
     def _list_folder(self) -> folder_files.Listing:
         """List the notebook's folder as it is before the step."""

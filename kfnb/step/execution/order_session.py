@@ -17,8 +17,9 @@ from kfnb.step.execution.reporter import EventReporter, MetricReader, source_ind
 from kfnb.step.execution.session import Session
 from kfnb.step.execution.stop_requests import StopRequest
 from kfnb.step.in_kernel import kernel_plan
+from kfnb.step.kernels.group_kernel import GroupKernel
 from kfnb.step.kernels.orphan_guard import ALIVE_FD
-from kfnb.step.kernels.provider import KernelProvider, KernelRequest
+from kfnb.step.kernels.provider import KernelRequest
 from kfnb.step.kernels.resource_sampler import Sample, Sampler, children_usage
 from kfnb.step.opened_files import handover, report
 from kfnb.step.order import INJECTED, MASKED, StepOrder, begin_source, outputs_source
@@ -46,13 +47,14 @@ class OrderSession(Session):
         order_path: str,
         *,
         stop: StopRequest,
-        kernels: KernelProvider,
+        kernel: GroupKernel,
         events: EventLog,
         log: TextLog,
         supervisor: StepChannel,
         masked: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(stop, kernels=kernels)
+        super().__init__(stop, kernels=kernel)
+        self._group_kernel = kernel
         self._supervisor = supervisor
         self._masked = dict(masked or {})
         self.order = order
@@ -79,11 +81,12 @@ class OrderSession(Session):
         # outlived us.
         environment.pop(ALIVE_FD, None)
         environment[CHANNEL] = str(Path(self.order.folder) / kernel_plan.METRICS)
-        self.files = handover.start(
-            Path(self.order.folder) / report.NAME,
-            environment=environment,
-            listen=self._supervisor.listen,
-        )
+        if self._group_kernel.waiting is None:  # It is watched since its first step.
+            self.files = handover.start(
+                Path(self.order.folder) / report.NAME,
+                environment=environment,
+                listen=self._supervisor.listen,
+            )
         self.kernel = await self.kernels.start(
             KernelRequest(
                 self.order.kernel,
@@ -100,7 +103,12 @@ class OrderSession(Session):
             self._sampler.stop()
         if self.kernel is not None:
             await self.kernels.end(self.kernel)
-        if self.files is not None:
+        if self._group_kernel.waiting is not None:
+            # The limits are those of a step.
+            self._supervisor.limit(seconds=None, memory=None)
+            if self.files is not None:
+                self._group_kernel.at_end(self.files.close)
+        elif self.files is not None:
             self.files.close()
 
     def notebook_started(self, manager: Any) -> None:

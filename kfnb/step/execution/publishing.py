@@ -16,7 +16,7 @@ from kfnb.step import folder_files
 from kfnb.step.execution.stop_requests import StopRequest
 from kfnb.step.in_kernel.audit import ignored
 from kfnb.step.in_kernel.kernel_side import RESULT
-from kfnb.step.opened_files.folder_uses import FolderUses, folder_uses
+from kfnb.step.opened_files.folder_uses import FolderUses, folder_uses, folders_above
 from kfnb.step.opened_files.report import NAME as REPORT
 from kfnb.step.opened_files.report import read_report
 from kfnb.step.order import StepOrder
@@ -68,10 +68,12 @@ def publish(
     uses: FolderUses,
     stop: StopRequest,
     supervisor: StepChannel,
+    kernel_lives: bool = False,
 ) -> str:
     """Store everything, then create the manifest; its key.
 
-    If an attempt at this step has published before, its manifest stays.
+    If an attempt at this step has published before, its manifest stays. ``kernel_lives``: the
+    kernel has not ended, and waits for the next step of the group.
 
     Raises
     ------
@@ -81,7 +83,9 @@ def publish(
         If a stop was asked for before everything was stored.
     """
     bundles, outputs = store_values(store, result, private=order.private)
-    written = store_files(order, store, uses, totals)
+    maybe_open = result["written_before"]
+    written = store_files(order, store, uses, totals, maybe_open=maybe_open)
+    read = _read_files(order, result, uses, written)
     # Copies, because views read these two files in the attempt's folder.
     executed = store.add_blob(totals.executed, move=False)
     log = store.add_blob(totals.log, move=False)
@@ -106,7 +110,8 @@ def publish(
         unexpected=result["unexpected"],
         files_written=written,
         files_removed=_removed_files(order, uses),
-        files_read=_read_files(order, result, uses, written),
+        files_read=read,
+        files_looked=_looked_files(order, result, uses, known={*read, *written}),
         files_unseen=() if uses.complete else tuple(result["unseen"]),
         metrics=tuple((m.time, m.name, plain(m.value), m.step) for m in totals.metrics),
         packages=result["packages"],
@@ -122,6 +127,7 @@ def publish(
         duration=round(totals.elapsed, 3),
         cells=tuple(CellTime(cell, duration) for cell, duration in totals.durations),
         state={name: tuple(state) for name, state in result["state"].items()},
+        kernel_lives=kernel_lives,
     )
     key = manifest_key(order.run, order.step_id, index=order.index, round=order.round)
     store.create(key, manifest.to_json())
@@ -134,6 +140,9 @@ def store_values(
     """Move the saved bundles into the store, and describe each name but the ``private`` ones."""
     bundles: dict[str, Bundle] = {}
     outputs = {name: Output(absent=True) for name in result["absent"]}
+    for name, problem in result["in_kernel"].items():
+        changed = name not in result["unchanged"]
+        outputs[name] = Output(in_kernel=True, type=problem["type"], changed=changed)
     unchanged = set(result["unchanged"])
     for record in result["bundles"]:
         blobs = tuple(store.add_blob(Path(file)) for file in record["files"])
@@ -160,7 +169,7 @@ def opened_files(order: StepOrder, result: Mapping[str, Any]) -> FolderUses:
     uses = FolderUses()
     with contextlib.suppress(OSError):  # Without a report, the kernel was not watched.
         uses = folder_uses(
-            read_report(folder / REPORT),
+            read_report(Path(order.kernel_folder or folder) / REPORT),
             folder=Path(order.workdir),
             attempt=folder,
             skip=skipped_folders(order),
@@ -172,19 +181,29 @@ def opened_files(order: StepOrder, result: Mapping[str, Any]) -> FolderUses:
         read=frozenset(filter(folder_files.is_text, uses.read.union(result["read"]))),
         written=uses.written.union(result["written"]),
         listed=frozenset(filter(folder_files.is_text, uses.listed)),
+        looked=frozenset(filter(folder_files.is_text, uses.looked)),
     )
 
 
 def store_files(
-    order: StepOrder, store: Store, uses: FolderUses, totals: StepTotals
+    order: StepOrder,
+    store: Store,
+    uses: FolderUses,
+    totals: StepTotals,
+    *,
+    maybe_open: Collection[str] = (),
 ) -> dict[str, WrittenFile]:
-    """Add the files that the step wrote to the store."""
+    """Add the files that the step wrote to the store.
+
+    ``maybe_open``: files that earlier steps of its kernel opened for writing.
+    """
     workdir = Path(order.workdir)
     after = folder_files.listing(workdir, skip=skipped_folders(order))
+    changed = folder_files.changed_files(totals.before, after)
     written = folder_files.written_files(
         workdir,
-        changed=folder_files.changed_files(totals.before, after),
-        audited=uses.written,
+        changed=changed,
+        audited=uses.written.union(path for path in maybe_open if path in changed),
         expected=order.files_expected,
         foreign=order.files_foreign,
         before=totals.before,
@@ -252,6 +271,25 @@ def _read_files(
         seen = [name for name in names if not is_own_output(where / name)]
         contents[folder] = names_content(seen, own=names_below(folder, written))
     return contents
+
+
+def _looked_files(
+    order: StepOrder, result: Mapping[str, Any], uses: FolderUses, *, known: Collection[str]
+) -> dict[str, bool]:
+    """Say of the paths that were looked at, or opened in vain, whether there was something.
+
+    A file that the step itself changes later is left out: when the step is looked up again, it is
+    there, and the result is the same.
+    """
+    workdir = Path(order.workdir)
+    seen = {path: (workdir / path).exists() for path in sorted(uses.looked | uses.read)}
+    seen.update({p: there for p, there in result["looked"].items() if folder_files.is_text(p)})
+    changed = uses.written
+    return {
+        path: there
+        for path, there in seen.items()
+        if path not in known and changed.isdisjoint([path, *folders_above(path)])
+    }
 
 
 def _names_in(order: StepOrder, folder: str) -> list[str]:

@@ -12,10 +12,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_LISTERS = frozenset({"fnmatch", "glob", "os", "pathlib", "shutil"})
+_HELPERS = frozenset({"fnmatch", "genericpath", "glob", "os", "pathlib", "posixpath", "shutil"})
+"""Modules that list folders and look at files for whoever calls them."""
 _STARTERS = (
     *("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system"),
     *("pty.spawn", "subprocess.Popen"),
@@ -30,6 +32,7 @@ class FileAudit:
 
     ``listed`` maps each folder (with a slash at the end) that the user's own code listed to
     the names that it saw; ``searched`` has all that any Python code listed, imports included.
+    ``looked`` says for each path that the user's code only looked at whether there was something.
     ``started_programs`` says whether child processes, whose files are not seen here, were started.
     """
 
@@ -38,6 +41,7 @@ class FileAudit:
         self.written: set[str] = set()
         self.listed: dict[str, list[str]] = {}
         self.searched: set[str] = set()
+        self.looked: dict[str, bool] = {}
         self.started_programs = False
         self._looking = False
         # The folder may be opened through a symbolic link, or by its real path.
@@ -93,10 +97,19 @@ class FileAudit:
             writes = bool(bits & _WRITES)
             keeps = not bits & (os.O_TRUNC | os.O_EXCL)
         # A mode that keeps the old content lets the result depend on it, also if it only appends.
-        if keeps and relative not in self.written and os.path.isfile(os.fspath(path)):  # type: ignore[call-overload]
-            self.read.add(relative)
+        if keeps and relative not in self.written:
+            if os.path.isfile(os.fspath(path)):  # type: ignore[call-overload]
+                self.read.add(relative)
+            elif not writes and not os.path.lexists(os.fspath(path)):  # type: ignore[call-overload]
+                self.looked.setdefault(relative, False)
         if writes:
             self.written.add(relative)
+
+    def looked_at(self, path: object, *, there: bool, frame: FrameType) -> None:
+        """Note that ``frame`` looked for a file, if the user's code asked for that."""
+        relative = self._relative(path)
+        if relative and relative not in self.written and self._asked_by_user(frame):
+            self.looked.setdefault(relative, there)
 
     def _renamed(self, source: object, target: object, *_: object) -> None:
         self._changed(source)
@@ -130,7 +143,8 @@ class FileAudit:
         if base is None or folder in self.listed or (parts and ignored(parts)):
             return
         self.searched.add(folder)
-        if not self._asked_by_user():
+        # Above this method are the hook and what lists the folder.
+        if not self._asked_by_user(sys._getframe(2)):
             return
         # The listing below calls this hook again.
         self._looking = True
@@ -140,13 +154,11 @@ class FileAudit:
             self._looking = False
         self.listed[folder] = sorted(name for name in names if not ignored([name]))
 
-    def _asked_by_user(self) -> bool:
-        """Whether a cell or a module of the user lists the folder, and not Python's imports."""
-        # The three frames before are this method, the handler and the hook.
-        frame = sys._getframe(3)
+    def _asked_by_user(self, frame: FrameType) -> bool:
+        """Whether a cell or a module of the user asks for something, and not Python's imports."""
         while frame.f_back is not None:
             module = str(frame.f_globals.get("__name__", ""))
-            if module.partition(".")[0] not in _LISTERS:
+            if module.partition(".")[0] not in _HELPERS:
                 return module == "__main__" or frame.f_code.co_filename.startswith(self._folders)
             frame = frame.f_back
         return False

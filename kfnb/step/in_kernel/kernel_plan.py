@@ -82,6 +82,10 @@ def write(
         "on_mutation": order.on_mutation,
         "listener": listener,
         "modules": order.modules,
+        "in_kernel": [given.name for given in order.inputs if given.in_kernel],
+        "absent": [given.name for given in order.inputs if given.absent],
+        "may_stay": order.after != "end",
+        "environment": {n: v for n, v in order.environment.items() if n.startswith("KFNB_")},
     }
     (Path(order.folder) / PLAN).touch(mode=0o600)
     (Path(order.folder) / PLAN).write_text(json.dumps(plan), encoding="utf-8")

@@ -11,8 +11,7 @@ import contextlib
 import json
 import os
 import sys
-import traceback
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,13 @@ from kfnb.step.collecting import MoreThanAdded
 from kfnb.step.in_kernel.audit import FileAudit
 from kfnb.step.in_kernel.collected_values import CollectedValues
 from kfnb.step.in_kernel.loaded_modules import own_module_files, packages
+from kfnb.step.in_kernel.looks import LookWatch
+from kfnb.step.in_kernel.result_records import (
+    bundle_records,
+    failed_values,
+    log_metrics,
+    problem_record,
+)
 from kfnb.step.in_kernel.setup_watch import SetupWatch, own_threads, setup_state
 from kfnb.step.library_state.observation import StateObserver
 from kfnb.step.opened_files.handover import BEGIN, END, mark, watch_this_kernel
@@ -45,16 +51,32 @@ class StepState:
     """What the kernel knows between the beginning of a step and its end."""
 
     def __init__(
-        self, folder: Path, plan: Mapping[str, Any], *, imported: frozenset[str] = frozenset()
+        self,
+        folder: Path,
+        plan: Mapping[str, Any],
+        *,
+        imported: frozenset[str] = frozenset(),
+        before: StepState | None = None,
     ) -> None:
         self.folder = folder
+        self.before = before
         self.plan = plan
         self.audit = FileAudit(plan["workdir"])
-        self.states = StateObserver(plan["workdir"])
-        self.modules = frozenset(sys.modules) - imported
+        self.looks = LookWatch(self.audit)
+        # What a fresh process has is known only before the first step of a kernel.
+        self.states: StateObserver = before.states if before else StateObserver(plan["workdir"])
+        self.setup_contents: dict[str, str] = before.setup_contents if before else {}
+        # It may still have them open.
+        self.written_before: set[str] = (
+            {*before.written_before, *before.audit.written} if before else set()
+        )
+        self.is_watched: bool = before.is_watched if before else False
+        modules = frozenset(sys.modules) - imported
+        self.modules: frozenset[str] = before.modules if before else modules
         self.loaded: list[Loaded] = []
         self.given: dict[str, Any] = {}
         self.watch: Watch | None = None
+        self.group_watch: Watch | None = None
         self.setup: SetupWatch | None = None
         self.collected = CollectedValues(plan["adds"], plan["collects"], plan["definitions"])
 
@@ -82,12 +104,18 @@ def begin(order_path: str) -> None:
     # A kernel that executes several steps was started with the environment of the first.
     os.environ[metrics.CHANNEL] = plan["metrics_file"]
     _keep_all_outputs()
+    os.environ.update(plan["environment"])
     # Modules that the step's cells import may have been loaded before the kernel was forked.
-    step = _steps[order_path] = StepState(folder, plan, imported=before_first_cell())
+    before = next(reversed(_steps.values()), None)
+    imported = frozenset[str]() if before else before_first_cell()
+    step = _steps[order_path] = StepState(folder, plan, imported=imported, before=before)
     step.audit.start()
-    step.states.start()
+    if before is None:
+        step.states.start()
     if plan["listener"]:
-        watch_this_kernel(plan["listener"])
+        step.is_watched = watch_this_kernel(plan["listener"])
+    if not step.is_watched:
+        step.looks.start()
     mark(folder, BEGIN)
 
 
@@ -114,13 +142,15 @@ def load_inputs(order_path: str) -> None:
     names = user_names()
     if step.plan["bundles"]:
         _load_bundles(step, names)
+    if step.before is not None:
+        _take_from_kernel(step, names)
     # Every step executes setup; what earlier steps have set is restored after it.
     given = {state: v for n, v in step.given.items() if (state := state_of(n)) is not None}
     step.states.begin(given, uses=_used_modules(step))
     try:
         step.collected.put_in(names, step.given)
     except Exception as error:
-        _write_result(step, problem=_problem("load", error, step.plan["collects"]))
+        _write_result(step, problem=problem_record("load", error, step.plan["collects"]))
         raise StepProblem(str(error)) from None
     if step.plan["setup"] or step.plan["setup_values"]:
         step.setup = SetupWatch(
@@ -128,6 +158,7 @@ def load_inputs(order_path: str) -> None:
             names,
             used=step.plan["setup_values"],
             given=given,
+            contents=step.setup_contents,
             definitions=step.plan["definitions"],
         )
     try:
@@ -152,7 +183,7 @@ def _load_bundles(step: StepState, names: MutableMapping[str, Any]) -> None:
         try:
             loaded = values.load([Path(file) for file in bundle["files"]])
         except Exception as error:
-            _write_result(step, problem=_problem("load", error, bundle["bind"]))
+            _write_result(step, problem=problem_record("load", error, bundle["bind"]))
             wanted = ", ".join(bundle["bind"])
             raise StepProblem(f"cannot load {wanted}: {type(error).__name__}: {error}") from None
         step.loaded.append(loaded)
@@ -166,6 +197,19 @@ def _load_bundles(step: StepState, names: MutableMapping[str, Any]) -> None:
     )
 
 
+def _take_from_kernel(step: StepState, names: MutableMapping[str, Any]) -> None:
+    """Use the values that earlier steps of the group have left in this kernel."""
+    from kfnb.step import values
+
+    live = {name: names[name] for name in step.plan["in_kernel"] if name in names}
+    step.given.update(live)
+    for name in step.plan["absent"]:
+        names.pop(name, None)
+    step.group_watch = values.Watch(
+        live, names=step.visible_later(), definitions=step.plan["definitions"]
+    )
+
+
 def publish(order_path: str) -> None:
     """Save the step's outputs into the staging folder, and write the result file.
 
@@ -176,13 +220,15 @@ def publish(order_path: str) -> None:
     """
     begin(order_path)
     step = _steps[order_path]
+    step.looks.stop()
     mark(step.folder, END)
     added = step.collected.take_out(user_names())
     try:
         result = _save_outputs(step, {**user_names(), **added})
     except OSError as error:
-        _clear(Path(step.plan["staging"]))  # The disk may be full: make room for the result file.
-        _write_result(step, problem=_problem("save", error, step.plan["outputs"]))
+        for file in Path(step.plan["staging"]).iterdir():
+            file.unlink(missing_ok=True)  # The disk may be full: make room for the result file.
+        _write_result(step, problem=problem_record("save", error, step.plan["outputs"]))
         raise
     _write_result(step, **result)
     if result["collecting"]:
@@ -207,10 +253,11 @@ def user_names() -> MutableMapping[str, Any]:
 def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
     """Save the outputs, and other values that must not be lost; the result as JSON values."""
     plan, given = step.plan, step.given
-    changed = step.watch.changed() if step.watch is not None else set()
-    unknown = step.watch.unknown if step.watch is not None else set()
+    watches = [watch for watch in (step.watch, step.group_watch) if watch is not None]
+    changed = {name for watch in watches for name in watch.changed()}
+    unknown = {name for watch in watches for name in watch.unknown}
     bound = {name: names[name] for name in plan["outputs"] if name in names}
-    own = {name for bundle in plan["bundles"] for name in bundle["bind"]}
+    own = {*plan["in_kernel"]}.union(*(bundle["bind"] for bundle in plan["bundles"]))
     own -= {*plan["adds"], *plan["collects"]}  # The names stand for values with additions.
     others = {
         # A name that only came along in a bundle may belong to another value here.
@@ -233,6 +280,7 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
         lost = [name for name in parts if "value" not in parts[name]["set"]]
         saved_values = {name: state for name, state in parts.items() if name not in lost}
         left |= {state_name(setup_state(name)): state for name, state in saved_values.items()}
+        step.setup_contents |= {n: s["set"]["content"] for n, s in saved_values.items()}
         states |= step.setup.states(saved_values)
     values_to_save = {
         **bound,
@@ -256,11 +304,13 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
             for name in bundle.names
         }
     problem = step.collected.problem(names, values_to_save)
-    not_numbers = _log_metrics(plan["metrics"], names)
+    failed = failed_values(saved)
+    not_numbers = log_metrics(plan["metrics"], names)
     return {
-        "bundles": _bundles(saved),
+        "bundles": bundle_records(saved),
         "aliases": [list(group) for group in saved.aliases] if saved else [],
-        "failed": _failed(saved),
+        "failed": {} if plan["may_stay"] else failed,
+        "in_kernel": failed if plan["may_stay"] else {},
         "described": described,
         "absent": [name for name in plan["outputs"] if name not in names],
         "unchanged": [
@@ -271,8 +321,10 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
         "unexpected": unexpected,
         "read": sorted((step.audit.read | own_module_files(plan["workdir"])) - step.audit.written),
         "written": sorted(step.audit.written),
+        "written_before": sorted(step.written_before),
         "listed": step.audit.listed,
         "searched": sorted(step.audit.searched),
+        "looked": step.audit.looked,
         "unseen": step.audit.unseen(),
         "packages": packages(set(sys.modules), before=step.modules),
         "python": sys.version.split()[0],
@@ -333,54 +385,6 @@ def _sharing(step: StepState, bound: Mapping[str, Any], others: Mapping[str, Any
     return {n for group in joined if not bound.keys().isdisjoint(group) for n in group} - set(bound)
 
 
-def _bundles(saved: Saved | None) -> list[dict[str, Any]]:
-    return [
-        {
-            "names": list(bundle.names),
-            "files": [str(file) for file in bundle.files],
-            "codec": bundle.codec,
-            "classes": list(bundle.classes),
-            "globals": list(bundle.globals),
-        }
-        for bundle in (saved.bundles if saved else ())
-    ]
-
-
-def _failed(saved: Saved | None) -> dict[str, dict[str, str]]:
-    return {
-        name: {
-            "type": problem.type,
-            "path": str(problem.path_in_value),
-            "reason": problem.reason,
-            "remedy": problem.remedy,
-        }
-        for name, problem in (saved.failed if saved else {}).items()
-    }
-
-
-def _log_metrics(wanted: Iterable[str], names: Mapping[str, Any]) -> dict[str, str]:
-    """Log the values of ``wanted`` as metrics; for those that are not numbers, the reason."""
-    refused = {}
-    for name in wanted:
-        if name in names:
-            try:
-                metrics.log_metric(name, names[name])
-            except (TypeError, ValueError) as error:
-                refused[name] = str(error)
-    return refused
-
-
-def _problem(phase: str, error: Exception, names: Iterable[str]) -> dict[str, Any]:
-    return {
-        "phase": phase,
-        "names": list(names),
-        "ename": type(error).__name__,
-        "evalue": str(error),
-        "errno": getattr(error, "errno", None),
-        "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__)),
-    }
-
-
 def _make_importable(folder: str) -> None:
     """Let this environment import what it lacks; its own packages take precedence."""
     if folder not in sys.path:
@@ -393,8 +397,3 @@ def _write_result(step: StepState, **result: Any) -> None:
     temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(result), encoding="utf-8", errors="replace")
     temporary.replace(step.folder / RESULT)
-
-
-def _clear(folder: Path) -> None:
-    for file in folder.iterdir():
-        file.unlink(missing_ok=True)

@@ -94,11 +94,19 @@ def own_module_files(workdir: str) -> set[str]:
     value imports the module of its class.
     """
     folder = os.path.realpath(workdir) + os.sep
-    files = set()
+    files, foreign = set(), set()
     # A copy, because a thread of the notebook may import something meanwhile.
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and is_own_module(file, folder):
+        if not isinstance(file, str):
+            continue
+        # Where a module's folder lies decides, and packages have many modules.
+        parent = file.rpartition(os.sep)[0]
+        if parent in foreign:
+            continue
+        if is_own_module(file, folder):
             relative = os.path.relpath(os.path.realpath(file), folder)
             files.add(relative.replace(os.sep, "/"))
+        else:
+            foreign.add(parent)
     return files

@@ -49,6 +49,8 @@ class SetupWatch:
         The user's names, after setup and before the step's own cells.
     given
         States that earlier steps have left.
+    contents
+        What earlier steps have left in this kernel: the contents by name.
     definitions
         As for :func:`~kfnb.step.values.save`.
     """
@@ -60,14 +62,16 @@ class SetupWatch:
         *,
         used: Collection[str],
         given: Mapping[str, Mapping[str, Any]],
+        contents: MutableMapping[str, str],
         definitions: Collection[str],
     ) -> None:
-        self._began = dict.fromkeys(used, "")
+        self._began: dict[str, str] = {}
         for name in {*wanted, *used}:
             change = given.get(setup_state(name))
             if change is not None and name in names and "value" in change["set"]:
                 _put_in(names, name, change["set"]["value"])
-                self._began[name] = change["set"]["content"]
+                contents[name] = change["set"]["content"]
+            self._began[name] = contents.get(name, "")
         self._used = frozenset(used)
         self._values = {n: names[n] for n in wanted if n in names and _may_change(names[n])}
         self._watch: Watch | None = None

@@ -25,6 +25,7 @@ from kfnb.step.kernels.provider import KernelExit, KernelUsage
 from kfnb.step.kernels.socket_folder import ipc_transport, socket_folder
 from kfnb.step.kernels.without_debugger import without_debugger
 from kfnb.step.templates.kernel_source import KernelSource
+from kfnb.step.templates.kernel_spec import HISTORY
 
 EXIT_TIMEOUT = 10.0
 """Seconds that a kernel has for its exit handlers."""
@@ -128,8 +129,7 @@ class Kernel:
             options["env"] = dict(env)
         if self.is_ipykernel:
             spec.argv = without_debugger(spec.argv)
-            # History in a file would be shared, and locked, by all kernels of this user.
-            options["extra_arguments"] = ["--HistoryManager.hist_file=:memory:"]
+            options["extra_arguments"] = [HISTORY]
         ordinary = not _provisioned(spec)
         write = self._open_pipe(options) if self._capture and ordinary else -1
         if source is not None and ordinary and self.is_ipykernel:

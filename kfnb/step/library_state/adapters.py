@@ -8,7 +8,10 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Collection, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "kfnb.library_state"
 """The entry point under which packages bring adapters of their own."""
@@ -66,11 +69,17 @@ def all_adapters() -> tuple[Adapter, ...]:
     return (*PROCESS, *REGISTRIES, *GENERATORS, *OPTIONS, *_installed())
 
 
-def _installed() -> list[Adapter]:
+@functools.cache
+def installed_points() -> tuple[EntryPoint, ...]:
+    """Return what installed packages bring. It reads a file of each package."""
     from importlib import metadata
 
+    return tuple(metadata.entry_points(group=GROUP))
+
+
+def _installed() -> list[Adapter]:
     adapters: list[Adapter] = []
-    for point in metadata.entry_points(group=GROUP):
+    for point in installed_points():
         with contextlib.suppress(Exception):  # A package that is broken must not break the step.
             adapters.append(point.load()())
     return adapters

@@ -28,13 +28,14 @@ class FolderUses:
     """Paths relative to the notebook's folder, with forward slashes.
 
     ``read`` holds what was opened before this step had written it, ``written`` all that
-    it may have changed. Folders in ``listed`` end with a slash. ``complete`` says that nothing
-    is known to be missing.
+    it may have changed, ``looked`` what it only looked at before. Folders in ``listed`` end with
+    a slash. ``complete`` says that nothing is known to be missing.
     """
 
     read: frozenset[str] = frozenset()
     written: frozenset[str] = frozenset()
     listed: frozenset[str] = frozenset()
+    looked: frozenset[str] = frozenset()
     complete: bool = False
 
 
@@ -45,6 +46,7 @@ class _Collector:
         self.read: set[str] = set()
         self.written: set[str] = set()
         self.listed: set[str] = set()
+        self.looked: set[str] = set()
         self.complete = True
         self.kernel = 0
         self.ended = False
@@ -70,6 +72,8 @@ class _Collector:
             self._listed(path, event.pid)
         elif operation in ("link_from", "execute"):
             self._reads(path)
+        elif operation == "stat":
+            self._looks(path, event.pid)
         elif operation in _CHANGES or operation == "link_to":
             self.written.add(path)
 
@@ -83,10 +87,17 @@ class _Collector:
             self.written.add(path)
 
     def _reads(self, path: str) -> None:
-        # A folder that was renamed or made is in `written`, and so is what is in it.
-        above = [path[:at] for at, letter in enumerate(path) if letter == "/"]
-        if path not in self.written and self.written.isdisjoint(above):
+        if not self._is_own(path):
             self.read.add(path)
+
+    def _looks(self, path: str, process: int) -> None:
+        # After the last cell, the kernel looks for the files of the modules it has loaded.
+        if path and not self._is_own(path) and not (self.ended and process == self.kernel):
+            self.looked.add(path)
+
+    def _is_own(self, path: str) -> bool:
+        """Whether this step has changed the file before; a folder may have been renamed or made."""
+        return path in self.written or not self.written.isdisjoint(folders_above(path))
 
     def _listed(self, path: str, process: int) -> None:
         folder = f"{path}/" if path else "./"
@@ -159,8 +170,18 @@ def folder_uses(
         read=frozenset(collector.read),
         written=frozenset(collector.written),
         listed=frozenset(collector.listed),
+        looked=frozenset(collector.looked),
         complete=collector.complete,
     )
+
+
+def folders_above(path: str) -> list[str]:
+    """Return the folders that a relative path is in.
+
+    >>> folders_above("a/b/c.csv")
+    ['a', 'a/b']
+    """
+    return [path[:at] for at, letter in enumerate(path) if letter == "/"]
 
 
 def _is_mark(event: FileEvent, attempt: Path, name: str) -> bool:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kfnb.step.opened_files.caller import CallerMemory, folder_of, process_of
+from kfnb.step.opened_files.handover import BEGIN
 from kfnb.step.opened_files.report import INCOMPLETE, ReportWriter
 from kfnb.step.opened_files.system_calls import (
     AT_FDCWD,
@@ -45,6 +46,7 @@ _SYSTEM = tuple(
         *("/usr/local/bin", "/usr/local/lib", "/usr/share", "/var/lib/dpkg"),
     )
 )
+_BEGIN = b"/" + BEGIN.encode()
 _CODE = re.compile(rb"/(?:site-packages|dist-packages|__pycache__|lib/python3\.\d+)/")
 # What a use of a file is told apart by, besides its path.
 _DISTINGUISHING = os.O_ACCMODE | os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_APPEND | os.O_DIRECTORY
@@ -148,6 +150,9 @@ class Listener:
                 shown = 0
                 if operation == "unlink" and flags & AT_REMOVEDIR:
                     operation = "rmdir"
+            if operation == "stat" and path is not None and path.endswith(_BEGIN):
+                # Another step of a group begins in this kernel: what it uses is written once more.
+                self._seen.clear()
             # The same file may have several keys, since cleaning the path takes time.
             key = (operation, shown, thread if operation in _BY_PROCESS else 0, path)
             if key in self._seen:

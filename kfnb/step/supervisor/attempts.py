@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kfnb.masked_parameters import VARIABLE as MASKED_FD
@@ -49,16 +49,18 @@ class Limits:
         times = [self._ends_at, self._next_sample if self._memory is not None else None]
         return min((at for at in times if at is not None), default=None)
 
-    def exceeded(self, kernels: Collection[int]) -> int | None:
-        """Return the exit code for the limit that was exceeded for too long, if one was."""
+    def exceeded(self, kernels: Callable[[], Collection[int]]) -> int | None:
+        """Return the exit code for the limit that was exceeded for too long, if one was.
+
+        ``kernels`` lists the processes to which a limit of memory applies.
+        """
         now = time.monotonic()
         if self._ends_at is not None and now >= self._ends_at:
             return TIMEOUT
         if self._memory is None or now < self._next_sample:
             return None
         self._next_sample = now + _INTERVAL
-        pids = [*kernels, *(below for pid in kernels for below in process_table.descendants(pid))]
-        if sum(map(process_table.private_memory, pids)) <= self._memory:
+        if sum(map(process_table.private_memory, kernels())) <= self._memory:
             self._exceeded_since = None
             return None
         if self._exceeded_since is None:
@@ -127,6 +129,11 @@ class Attempt:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             (os.killpg if group else os.kill)(self.pid, number)
+
+    def kernel_processes(self) -> list[int]:
+        """List the processes of its kernels, forked or started by its step process."""
+        below = [pid for top in (*self.kernels, self.pid) for pid in process_table.descendants(top)]
+        return [*self.kernels, *(pid for pid in below if not process_table.is_guard(pid))]
 
     def kill_kernels(self) -> None:
         """Kill the kernels that were forked for it, with their process groups."""

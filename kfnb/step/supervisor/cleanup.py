@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from kfnb.step.supervisor import process_table
 from kfnb.step.supervisor.attempts import Attempt
-from kfnb.step.supervisor.leftovers import GUARD
 
 # A step's guard needs up to two seconds to end a kernel.
 _GUARD_TIMEOUT = 4.0
@@ -84,7 +83,7 @@ class Cleanups:
         if not running:
             for pid in orphans:
                 # It belongs to no attempt any more, for example because it removed its mark.
-                if not process_table.outlives_attempts(pid) and not _is_guard(pid):
+                if not process_table.outlives_attempts(pid) and not process_table.is_guard(pid):
                     _kill(pid, signal.SIGKILL)
 
 
@@ -96,7 +95,7 @@ def _end(cleanup: _Cleanup, pids: Sequence[int], now: float) -> bool:
         attempt.kill_kernels()
         cleanup.settled = now + _PATIENCE
         return True
-    guards = [pid for pid in pids if _is_guard(pid)]
+    guards = [pid for pid in pids if process_table.is_guard(pid)]
     if guards and now - cleanup.began < _GUARD_TIMEOUT:
         # The guard of a killed step ends the kernel; what it leaves is looked at afterwards.
         cleanup.settled = now + _PATIENCE
@@ -138,11 +137,6 @@ def _owner(pid: int, running: Mapping[str, Attempt]) -> Attempt | None:
     # in particular until only one is left.
     older = [a for a in running.values() if a.pid and a.started <= status.started]
     return older[0] if len(older) == 1 else None
-
-
-def _is_guard(pid: int) -> bool:
-    status = process_table.process_status(pid)
-    return status is not None and status.name == GUARD
 
 
 def _ends_by_itself(pid: int) -> bool:

@@ -204,6 +204,7 @@ class StepChannel:
         self._connection = connection
         self._requests = itertools.count(1)
         self._kernel_ends: dict[int, KernelEnd] = {}
+        self._limited = False
 
     @classmethod
     def inherited(cls) -> StepChannel:
@@ -235,8 +236,13 @@ class StepChannel:
                 raise InfrastructureError("kfnb's supervisor ended while the step executed.")
 
     def limit(self, *, seconds: float | None, memory: int | None) -> None:
-        """Have the attempt killed if this process does not enforce a limit, because it hangs."""
-        if self._connection is not None and (seconds is not None or memory is not None):
+        """Have the attempt killed if this process does not enforce a limit, because it hangs.
+
+        The limits before do not hold any more.
+        """
+        limited = seconds is not None or memory is not None
+        if self._connection is not None and (limited or self._limited):
+            self._limited = limited
             self._connection.send(messages.Limit(seconds, memory))
 
     def end_leftovers(self) -> tuple[str, ...]:

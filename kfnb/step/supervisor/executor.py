@@ -197,7 +197,7 @@ class Executor:
         for attempt in self.attempts.values():
             if attempt.limits is None or attempt.status is not None:
                 continue
-            code = attempt.limits.exceeded(attempt.kernels)
+            code = attempt.limits.exceeded(attempt.kernel_processes)
             if code is not None:
                 attempt.limits, attempt.killed_for = None, code
                 attempt.signal(signal.SIGKILL, group=True)

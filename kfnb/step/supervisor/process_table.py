@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from kfnb.step.supervisor.leftovers import GUARD
+
 ATTEMPT = "KFNB_ATTEMPT_FOLDER"
 """The variable that marks all processes of an attempt; its value is the attempt's folder."""
 
@@ -121,6 +123,12 @@ def outlives_attempts(pid: int) -> bool:
     """Return whether it is a driver or a supervisor, which a cell may have started by a new run."""
     words = command_line(pid)
     return DRIVER_MODULE in words[:6] or PROGRAM in words[:6]
+
+
+def is_guard(pid: int) -> bool:
+    """Return whether it is the process that ends a step's kernel if the step is killed."""
+    status = process_status(pid)
+    return status is not None and status.name == GUARD
 
 
 def same_namespace(pid: int) -> bool:

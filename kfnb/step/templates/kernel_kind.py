@@ -14,10 +14,13 @@ from importlib import import_module
 from pathlib import Path
 
 from kfnb.step.in_kernel import loaded_modules
+from kfnb.step.library_state import adapters
 from kfnb.step.templates.forked_kernel import set_replay
 from kfnb.step.templates.imports import leading_imports
 from kfnb.step.templates.imports.leading_imports import LoadedImports
+from kfnb.step.templates.kernel_exit import exit_without_teardown
 from kfnb.step.templates.loaded import Loaded, Run
+from kfnb.step.templates.prepared_kernel import prepare_kernel
 from kfnb.step.templates.spec import ForkOrder, TemplateSpec
 
 _LAUNCHER = "ipykernel_launcher"
@@ -39,6 +42,10 @@ _KERNEL_MODULES = (
     "tornado.platform.asyncio",
     "unicodedata",
     "kfnb.step.in_kernel.kernel_side",
+    "kfnb.step.library_state.generators",
+    "kfnb.step.library_state.options",
+    "kfnb.step.library_state.process",
+    "kfnb.step.library_state.registries",
     "kfnb.step.values",
 )
 _BACKEND = "MPLBACKEND"
@@ -66,7 +73,15 @@ def load(spec: TemplateSpec) -> Loaded:
     leading_imports.execute(spec.imports, _loaded)
     set_replay(_replay)
     _fill_caches()
-    return Loaded(_start, refuse=lambda order: _loaded.conflict(order.local_names))
+    kernel = prepare_kernel()
+
+    def start(order: ForkOrder) -> Run:
+        _start(order)
+        if kernel is not None:
+            kernel.offer(order.arguments)
+        return _launch
+
+    return Loaded(start, refuse=lambda order: _loaded.conflict(order.local_names))
 
 
 def _replay() -> frozenset[str]:
@@ -74,7 +89,7 @@ def _replay() -> frozenset[str]:
     return frozenset(_loaded.modules)
 
 
-def _start(order: ForkOrder) -> Run:
+def _start(order: ForkOrder) -> None:
     _reopen_devnull()
     # The interpreter puts the current folder first, and the launcher takes it away.
     sys.path.insert(0, "")
@@ -83,7 +98,6 @@ def _start(order: ForkOrder) -> Run:
     # A kernel exits when its parent changes, and the template is its parent.
     if "JPY_PARENT_PID" in os.environ:
         os.environ["JPY_PARENT_PID"] = str(os.getppid())
-    return _launch
 
 
 def _close_devnull() -> None:
@@ -105,6 +119,7 @@ def _reopen_devnull() -> None:
 
 def _launch() -> None:
     runpy.run_module(_LAUNCHER, run_name="__main__", alter_sys=True)
+    exit_without_teardown()
 
 
 def _fill_caches() -> None:
@@ -114,3 +129,5 @@ def _fill_caches() -> None:
     # It compiles the regular expressions of Python's tokenizer.
     TransformerManager().transform_cell("name = 1\n")
     loaded_modules.own_module_files(os.devnull)
+    # What packages bring may do anything when it is loaded, so only the list of it is made here.
+    adapters.installed_points()

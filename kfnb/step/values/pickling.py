@@ -39,6 +39,8 @@ SINGLETONS = (
 _REFUSED = {
     ("IPython.core.display_functions", "DisplayHandle"),
     ("IPython.display", "DisplayHandle"),
+    # What it removes is gone when the process ends that has made it.
+    ("weakref", "finalize"),
 }
 # Python has no public names for these types.
 _VIEWS: dict[type, tuple[type, Any]] = {

@@ -106,7 +106,7 @@ class FolderRemote:
             file.parent.mkdir(parents=True, exist_ok=True)
             temporary = _beside(file)
             try:
-                shutil.copyfile(path, temporary)
+                disk.copy_content(path, temporary)
                 temporary.replace(file)
             except BaseException:
                 with contextlib.suppress(OSError):

@@ -11,6 +11,8 @@ import { sections, type Cell, type Row, type Section } from './rows';
 /** Seconds until running runs are requested again; longer after each answer without changes. */
 const SOON = 3;
 const LATE = 60;
+/** Most runs beside each other in a narrow view. */
+const MOST_IN_A_ROW = 3;
 
 export class CompareView implements Component {
   readonly node: HTMLElement;
@@ -150,6 +152,8 @@ export class CompareView implements Component {
         }))
       : all;
     const focused = focusedNear(this.node);
+    const inARow = Math.min(MOST_IN_A_ROW, runs.length);
+    this.scroll.style.setProperty('--kfnb-in-a-row', String(inARow));
     const again = focused?.getAttribute('data-remove') ?? null;
     fill(
       this.scroll,

@@ -228,10 +228,9 @@ export class DagView implements Component {
       this.node.style.setProperty('--kfnb-dag-height', `${height}px`);
     }
     const { clientWidth, clientHeight } = this.node;
-    this.view.setSizes(this.geometry, {
-      width: clientWidth,
-      height: clientHeight
-    });
+    const window = { width: clientWidth, height: clientHeight };
+    const seen = this.scene?.boxes.get(this.selected ?? '') ?? null;
+    this.view.setSizes(this.geometry, window, seen);
   }
 
   private show(): void {

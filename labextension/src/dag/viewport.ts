@@ -5,6 +5,12 @@ export interface Extent {
   readonly height: number;
 }
 
+/** A card of the drawing, around its middle. */
+export interface Box extends Extent {
+  readonly x: number;
+  readonly y: number;
+}
+
 const MARGIN = 16;
 const LARGEST = 2.5;
 const SMALLEST = 0.02;
@@ -42,11 +48,26 @@ export class Viewport {
     return `translate(${this.x.toFixed(2)} ${this.y.toFixed(2)}) scale(${this.scale.toFixed(4)})`;
   }
 
-  setSizes(drawing: Extent, window: Extent): void {
+  /**
+   * Takes the sizes of the drawing and of the window.
+   *
+   * @param seen - must be seen also if the window has become smaller.
+   */
+  setSizes(drawing: Extent, window: Extent, seen: Box | null = null): void {
+    const { x, y, scale, window: before } = this;
     this.drawing = drawing;
     this.window = window;
     if (!this.chosen) {
       this.open();
+    }
+    const resized =
+      before.width !== window.width || before.height !== window.height;
+    if (seen && resized && before.width && window.width) {
+      if (!this.chosen && !this.showsAll && this.scale === scale) {
+        [this.x, this.y] = [x, y]; // what was clicked stays under the pointer
+        this.onChange();
+      }
+      this.reveal(seen);
     }
   }
 
@@ -153,7 +174,7 @@ export class Viewport {
   }
 
   /** Pans just as far as a box needs to be seen. */
-  reveal(box: { x: number; y: number; width: number; height: number }): void {
+  reveal(box: Box): void {
     const shift = (low: number, high: number, size: number): number =>
       low < MARGIN
         ? MARGIN - low

@@ -1,6 +1,6 @@
 /** Requests to the server; a problem becomes an error with its sentence. */
 
-import { URLExt } from '@jupyterlab/coreutils';
+import { PageConfig, URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type { CompareMessage, Diagnostic, Json, ListedRun } from '../protocol';
 
@@ -58,7 +58,16 @@ export class Refused extends Error {
 
 const SETTINGS = ServerConnection.makeSettings();
 
-export function socket(): WebSocket {
+/** Whether the page has no server; the sites of JupyterLite have this option. */
+function inJupyterLite(): boolean {
+  return PageConfig.getOption('litePluginSettings') !== '';
+}
+
+/** Opens a socket to the server; null in JupyterLite, which has none. */
+export function socket(): WebSocket | null {
+  if (inJupyterLite()) {
+    return null;
+  }
   const url = new URL(URLExt.join(SETTINGS.wsUrl, 'kfnb', 'v1', 'live'));
   if (SETTINGS.appendToken && SETTINGS.token) {
     url.searchParams.set('token', SETTINGS.token);
@@ -153,6 +162,13 @@ async function ask(
   body?: unknown,
   headers: Record<string, string> = {}
 ): Promise<unknown> {
+  if (inJupyterLite()) {
+    throw new Refused(
+      0,
+      'JupyterLite has no server, so nothing was started. Open the notebook in JupyterLab to run it.',
+      []
+    );
+  }
   const response = await ServerConnection.makeRequest(
     URLExt.join(SETTINGS.baseUrl, 'kfnb', 'v1', path),
     {

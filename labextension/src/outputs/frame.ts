@@ -23,7 +23,7 @@ const LOOKS: Readonly<Record<Theme, string>> = {
 const SHEET = (theme: Theme): string =>
   `:root { ${LOOKS[theme]} background: transparent; }
 body { font: 13px/1.4 system-ui, sans-serif; margin: 8px; overflow-wrap: anywhere; }
-table { border: none; border-collapse: collapse; font-size: 12px; }
+table { border: none; border-collapse: collapse; font-size: 12px; overflow-wrap: normal; }
 th, td { border: none; padding: 3px 8px; text-align: right; }
 thead { border-bottom: 1px solid #8b949e; }
 tbody tr:nth-child(even) { background: rgb(128 136 145 / 12%); }

@@ -9,7 +9,8 @@ export interface Message {
   readonly [key: string]: unknown;
 }
 
-export type Reachable = 'connecting' | 'open' | 'lost' | 'absent';
+/** There is no server at all if it is `none`, as in JupyterLite. */
+export type Reachable = 'connecting' | 'open' | 'lost' | 'absent' | 'none';
 
 export const PROTOCOL = 1;
 const LONGEST_PAUSE = 30_000;
@@ -25,13 +26,13 @@ export class Connection {
   state: Reachable = 'connecting';
   /** The version of kfnb on the server; empty as long as it is unknown. */
   version = '';
-  /** Whether the server speaks another version of the protocol. */
+  /** Whether the server has another version of kfnb than the page, or of the protocol. */
   differs = false;
 
   /**
-   * @param make - opens a socket to the server.
+   * @param make - opens a socket to the server; null where there is no server.
    */
-  constructor(private readonly make: () => WebSocket) {}
+  constructor(private readonly make: () => WebSocket | null) {}
 
   /** Called when the state changed. */
   onChange: () => void = () => undefined;
@@ -41,6 +42,10 @@ export class Connection {
       return;
     }
     const socket = (this.socket = this.make());
+    if (!socket) {
+      this.change('none');
+      return;
+    }
     socket.onmessage = ({ data }) =>
       this.take(JSON.parse(String(data)) as Message);
     socket.onclose = () => {
@@ -87,7 +92,8 @@ export class Connection {
       this.greeted = true;
       this.pause = 1000;
       this.version = String(message.version);
-      this.differs = message.protocol !== PROTOCOL;
+      this.differs =
+        message.protocol !== PROTOCOL || this.version !== KFNB_VERSION;
       this.change('open');
       for (const channel of this.channels.values()) {
         channel.open();

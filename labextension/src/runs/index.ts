@@ -266,10 +266,15 @@ export class RunList implements Component {
       'tr',
       { 'data-run': run.id, title: visible(run.notebook ?? run.id) },
       h('td', {}, box),
-      ...columns.map(({ key, number }, n) =>
+      ...columns.map(({ key, title, number }, n) =>
         h(
           'td',
-          { class: number ? 'kfnb-number' : null },
+          {
+            class: number ? 'kfnb-number' : null,
+            'data-column': key,
+            // In a narrow view the headings do not stand above the cells.
+            'data-label': visible(title)
+          },
           key === 'status' && glyph(run.status),
           h('bdi', {}, texts[n] ?? '')
         )

@@ -50,17 +50,23 @@ export class Resources {
         : [[time, Math.max(0, (now - then) / (time - before))] as const];
     });
     this.node.hidden = memory.length < 2 && cpu.length < 2;
+    const cores = message?.cpu ? Number(message.cpu) : null;
+    const tags = [
+      message?.cpu && `cpu:${message.cpu}`,
+      message?.memory && `memory:${message.memory}`
+    ].filter(Boolean);
     fill(
       this.node,
       h('h4', {}, trans('CPU and memory')),
       cpu.length > 1 &&
-        this.curve(trans('Cores'), cpu, value => value.toFixed(1)),
-      memory.length > 1 && this.curve(trans('Memory'), memory, bytes),
+        this.curve(trans('Cores'), cpu, cores, value => value.toFixed(1)),
+      memory.length > 1 &&
+        this.curve(trans('Memory'), memory, size(message?.memory), bytes),
       h(
         'p',
         { class: 'kfnb-quiet' },
-        message?.memory
-          ? `${trans('Tags that request this much:')} ${[message.cpu && `cpu:${message.cpu}`, `memory:${message.memory}`].filter(Boolean).join(' ')}`
+        tags.length
+          ? `${trans('Tags that request what the dashed lines show:')} ${tags.join(' ')}`
           : ''
       )
     );
@@ -69,6 +75,7 @@ export class Resources {
   private curve(
     title: string,
     points: Curve,
+    request: number | null,
     text: (value: number) => string
   ): HTMLElement {
     const { trans } = this.context;
@@ -77,8 +84,9 @@ export class Resources {
     const most = Math.max(...points.map(([, value]) => value));
     const x = (time: number): number =>
       ((time - first) / (last - first || 1)) * WIDTH;
+    const top = Math.max(most, request ?? 0) || 1;
     const y = (value: number): number =>
-      HEIGHT - 1 - (value / (most || 1)) * (HEIGHT - 2);
+      HEIGHT - 1 - (value / top) * (HEIGHT - 2);
     const line = points
       .map(([time, value]) => `${x(time).toFixed(1)} ${y(value).toFixed(1)}`)
       .join('L');
@@ -99,7 +107,12 @@ export class Resources {
           class: 'kfnb-resource-area',
           d: `M${x(first)} ${HEIGHT}L${line}L${x(last)} ${HEIGHT}z`
         }),
-        s('path', { class: 'kfnb-resource-line', d: `M${line}` })
+        s('path', { class: 'kfnb-resource-line', d: `M${line}` }),
+        request !== null &&
+          s('path', {
+            class: 'kfnb-resource-request',
+            d: `M0 ${y(request).toFixed(1)}H${WIDTH}`
+          })
       )
     );
   }
@@ -107,4 +120,10 @@ export class Resources {
   private step: string | null = null;
   private stamp = '';
   private askedAt = 0;
+}
+
+/** The bytes of a request as a tag has it, such as "1088Mi"; null if there is none. */
+function size(request: string | null | undefined): number | null {
+  const mebibytes = Number.parseFloat(request ?? '');
+  return Number.isNaN(mebibytes) ? null : mebibytes * 2 ** 20;
 }

@@ -242,6 +242,7 @@ class Row {
     );
     this.attempts.textContent =
       state.attempts > 1 ? String(state.attempts) : '';
+    this.attempts.dataset.label = trans('Attempts');
     const why = state.error?.summary ?? state.reason ?? state.why ?? '';
     this.why.textContent = visible(why);
     this.why.title = visible(why);

@@ -10,6 +10,7 @@ import type { Rendering } from './anywidget';
 import { LayoutScript } from './layout-script';
 import { NotebookAround, settingsOf, viewer } from './notebook';
 import { WidgetSource } from './source';
+import { versionProblem } from './version';
 
 const script = new LayoutScript();
 const layouter = new WorkerLayouter(script.url, async dot => {
@@ -40,6 +41,16 @@ export function render({ model, el }: Rendering): () => void {
   };
   const panel = new PipelinePanel(el, context, source, layouter);
   panel.node.dataset.engine = 'ready';
+  const mismatch = versionProblem(model.get('version'), context);
+  if (mismatch !== null) {
+    panel.node.prepend(
+      h(
+        'p',
+        { class: 'kfnb-notice', role: 'alert', 'data-status': 'cancelled' },
+        mismatch
+      )
+    );
+  }
   source.post({ kind: 'hello', have: true });
   return () => {
     panel.dispose();

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,6 +145,46 @@ def test_a_parameter_counts_only_where_it_is_used(first: RunFolder, tmp_path: Pa
     assert [s for s, what in statuses(run).items() if what != "cached"] == ["train"]
 
 
+def test_a_run_removes_what_a_killed_driver_left_in_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("1,2")
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    leftover = tmp_path / f".f3.dat.{ended.stdout.decode().strip()}-0123abcd.kfnb"
+    leftover.write_text("half")
+    again(tmp_path)
+    assert not leftover.exists()
+
+
+def test_a_variable_that_a_local_module_reads_by_name_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data.csv").write_text("1,2")
+    (tmp_path / "utils.py").write_text("import helper\n")
+    (tmp_path / "helper.py").write_text('import os\nx = os.environ.get("HELPER_MODE")\n')
+    first = again(tmp_path)
+    monkeypatch.setenv("OTHER_MODE", "fast")
+    assert statuses(again(tmp_path))["train"] == "cached"
+    monkeypatch.setenv("HELPER_MODE", "fast")
+    run = again(tmp_path)
+    assert why(run)["train"] == "environment variable HELPER_MODE changed"
+    assert "fast" not in "".join(p.read_text() for p in run.path.rglob("*.json"))
+    monkeypatch.delenv("HELPER_MODE")
+    assert why(again(tmp_path))["train"] == f"nothing changed since run {first.id}"
+
+
+def test_the_folder_counts_for_code_that_reads_it(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "data.csv").write_text("1,2")
+        (folder / "utils.py").write_text("from pathlib import Path\nHERE = Path.cwd()\n")
+    again(tmp_path / "one")
+    other = again(tmp_path / "two")
+    assert statuses(other)["load"] == "cached"
+    assert statuses(other)["train"] == "succeeded"
+
+
 def test_a_package_that_was_upgraded_counts(
     first: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +222,9 @@ def test_a_file_that_the_user_changed_is_never_overwritten(
     assert statuses(run)["report"] == "failed"
     assert 'file "report.txt"' in events(run, "StepFailed")[0].data.summary
     assert (tmp_path / "report.txt").read_text() == "my notes"
+    run = again(tmp_path, settings=quick(overwrite_files=True))
+    assert statuses(run)["report"] == "cached"
+    assert (tmp_path / "report.txt").read_text() == "done"
 
 
 def test_a_file_that_two_steps_write_ends_as_the_later_one_left_it(tmp_path: Path) -> None:

@@ -48,6 +48,34 @@ def test_a_reader_that_was_too_early_reads_again_in_either_order_of_ends() -> No
         assert run.status == "succeeded"
 
 
+def test_a_step_that_missed_a_file_which_an_earlier_one_writes_looks_again() -> None:
+    for first in ("write", "read"):
+        run = two()
+        uses = {
+            "write": {"files_written": {"a.csv": "new"}},
+            "read": {"files_looked": {"a.csv": False, "other": False}},
+        }
+        for name in (first, "read" if first == "write" else "write"):
+            run.succeed(name, **uses[name])
+        (event,) = run.data("StepInvalidated")
+        assert 'looked for the file "a.csv" before step "write"' in event["because"]
+        run.succeed("read", files_looked={"a.csv": True})
+        assert run.status == "succeeded"
+
+
+def test_whether_a_file_is_there_is_an_edge_only_from_the_step_that_wrote_it_before() -> None:
+    run = Driver(pipeline(step("write"), step("read"), step("later")), parallel=1)
+    run.turn()
+    run.succeed("write", files_written={"a.csv": "h"})
+    run.succeed("read", files_looked={"a.csv": True, "b.csv": False})
+    run.succeed("later", files_written={"b.csv": "h"})
+    assert [e["why"] for e in run.data("EdgeAdded")] == [
+        '"read" looks for the file a.csv that "write" writes'
+    ]
+    assert codes(run) == ["KFNB-W607"]
+    assert run.status == "succeeded"
+
+
 def test_what_a_step_of_this_run_wrote_is_restored_for_a_reader_before_a_later_writer() -> None:
     """The later writer writes again after it, so that the folder ends as after the notebook."""
     run = Driver(pipeline(step("one"), step("read", after="one"), step("two")), parallel=3)

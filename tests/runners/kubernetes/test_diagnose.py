@@ -105,17 +105,14 @@ NOT_FOUND = "rpc error: code = NotFound desc = failed to resolve reference: not 
 
 
 def test_an_image_that_does_not_exist_fails_when_it_was_waited_for():
-    is_(
-        pull(NOT_FOUND, after=59),
-        "failing",
-        "image-not-found",
-        "configuration",
-        permanent=True,
-    )
-    found = pull(NOT_FOUND, after=60)
+    found = pull(NOT_FOUND, after=299)
+    is_(found, "failing", "image-not-found", "configuration", permanent=True)
+    assert found.remedy.startswith("Kubernetes tries again for 5 minutes. Correct the step's image")
+    found = pull(NOT_FOUND, after=300)
+    assert found.remedy.startswith("Correct the step's image, or push it")
     is_(found, "failed", "image-not-found", "configuration", permanent=True)
     assert "not found" in found.detail
-    assert pull(NOT_FOUND, failed_at=200, after=259).level == "failing"
+    assert pull(NOT_FOUND, failed_at=200, after=499).level == "failing"
 
 
 def test_an_image_that_came_in_time_is_no_trouble():

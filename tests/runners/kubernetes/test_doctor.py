@@ -47,6 +47,7 @@ def test_the_standard_of_a_namespace_is_named():
     [
         ("Kubernetes tries again. Look at the registry's name.", "Look at the registry's name."),
         ("Kubernetes tries again.", "The image i"),
+        ("Kubernetes tries again for 0 minutes. Push it.", "cannot be pulled. Push it."),
         ("Correct image: of the step.", "Correct image: of the step."),
     ],
 )

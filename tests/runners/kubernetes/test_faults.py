@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from kfnb.runners.kubernetes import job_creation
 from kfnb.runners.kubernetes.api import calls
 from kfnb.runners.kubernetes.api.backoff import CAP
 from kfnb.runners.kubernetes.api.transport import TRIES, ApiError
@@ -449,6 +450,55 @@ def test_stopping_a_run_repeats_until_an_unreachable_cluster_is_back(
         made.server.order("DELETE", "jobs", *[Answer(429, {"Retry-After": "0"})] * 2 * TRIES)
         assert made.drive() == "cancelled"
         assert not made.server.ordered()
+        assert not made.server.objects("jobs")
+
+
+def busy(times: int) -> list[Answer]:
+    """The server is away for so many creations, each of which is repeated."""
+    return [Answer(429, {"Retry-After": "0"})] * times * TRIES
+
+
+def test_a_server_that_is_away_for_long_costs_no_attempt(tmp_path: Path) -> None:
+    with world(tmp_path, ONE) as made:
+        made.server.order("POST", "jobs", *busy(2), Lost())
+        assert made.drive() == "succeeded"
+        assert len(made.server.objects("jobs")) == len(events(made.run, "AttemptStarted")) == 1
+        assert not events(made.run, "AttemptFailed")
+        [warning] = events(made.run, "Warning")
+        assert "The API server is unavailable, so the step has no Job yet" in warning.data.message
+
+
+def test_a_server_that_never_comes_back_fails_the_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_creation, "LONGEST_OUTAGE", 0.0)
+    with world(tmp_path, ONE) as made:
+        made.server.order("POST", "jobs", *busy(1))
+        assert made.drive() == "succeeded"
+        [failed] = events(made.run, "AttemptFailed")
+        assert failed.data.kind == "infrastructure"
+
+
+def test_a_job_that_is_rejected_after_the_server_was_away_is_a_mistake(tmp_path: Path) -> None:
+    with world(tmp_path, ONE) as made:
+        made.server.order("POST", "jobs", *busy(1), Answer(422, message="it is too long"))
+        assert made.drive() == "failed"
+        [failed] = events(made.run, "AttemptFailed")
+        assert failed.data.kind == "configuration"
+        assert "rejected the step's Job: it is too long" in failed.data.summary
+
+
+def test_a_run_that_is_stopped_while_the_server_is_away_leaves_nothing(tmp_path: Path) -> None:
+    """The reply to the creation was lost, so that the driver does not know the Job."""
+
+    def hangs(node: Node, job: dict[str, Any]) -> None:
+        node.pod(job, "Running", RUNNING)
+        request_stop(made.run)
+
+    with world(tmp_path, ONE, acts={"a": hangs}) as made:
+        made.server.order("POST", "jobs", Lost(), *busy(20))
+        assert made.drive() == "cancelled"
+        assert made.server.asked("DELETE", "jobs")
         assert not made.server.objects("jobs")
 
 

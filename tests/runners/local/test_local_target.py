@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import pytest
 
@@ -22,3 +23,13 @@ def test_a_kernel_that_is_not_installed_is_an_error_of_the_check() -> None:
 
 def test_a_notebook_whose_kernel_is_installed_has_no_findings() -> None:
     assert LocalTarget().check(dataclasses.replace(pipeline("1"), kernel="python3"), {}) == ()
+
+
+def test_in_a_web_page_notebooks_are_checked_and_nothing_is_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    read = dataclasses.replace(pipeline(("step:a", "1")), kernel="no-such-kernel")
+    assert LocalTarget().check(read, {}) == ()
+    with pytest.raises(UsageError, match="cannot start processes, so nothing was run"):
+        LocalTarget().prepare(read, {}, {})

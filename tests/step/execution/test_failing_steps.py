@@ -8,8 +8,6 @@ import re
 import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -191,13 +189,6 @@ def test_cancelling_while_the_kernel_starts(bench: Bench, monkeypatch: pytest.Mo
     assert (ended.code, ended.failure.kind) == (3, "cancelled")
     assert ended.events[-1]["data"]["failure"] == ended.failure.plain()
     assert not running(ended)
-
-
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    """A folder whose path leaves room for the names of sockets."""
-    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
-        yield Path(folder)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the guard is forked")

@@ -85,12 +85,17 @@ def test_without_watching_the_audit_of_python_is_what_there_is(
     (bench.workdir / "a.csv").write_text("1")
     (bench.workdir / "b.csv").write_text("1")
     done = bench.run("first", "import os\nopen('a.csv').read(); os.system('cat b.csv > c.csv')")
-    plain = bench.run("second", "open('a.csv').read()")
+    plain = bench.run(
+        "second",
+        "import os, pathlib\nopen('a.csv').read()\n"
+        "os.path.exists('b.csv'); pathlib.Path('no.pkl').exists()",
+    )
     assert done.code == 0, done.events[-1]
     assert set(done.manifest.files_read) == {"a.csv"}
     assert set(done.manifest.files_written) == {"c.csv"}
     assert done.manifest.files_unseen == ("child processes",)
     assert plain.manifest.files_unseen == ()
+    assert plain.manifest.files_looked == {"b.csv": True, "no.pkl": False}
     assert not (done.folder / report.NAME).exists()
 
 

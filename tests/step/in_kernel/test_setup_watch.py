@@ -15,7 +15,9 @@ class Box:
 
 
 def watch(names, given=None):
-    return SetupWatch(list(names), names, used=list(names), given=given or {}, definitions=())
+    return SetupWatch(
+        list(names), names, used=list(names), given=given or {}, contents={}, definitions=()
+    )
 
 
 def changed(make, change):
@@ -88,7 +90,7 @@ def test_objects_that_remember_results_are_not_compared():
 
 def test_a_value_that_the_step_does_not_use_is_none_that_it_relied_on():
     names = {"rows": [1]}
-    here = SetupWatch(["rows"], names, used=[], given={}, definitions=())
+    here = SetupWatch(["rows"], names, used=[], given={}, contents={}, definitions=())
     names["rows"].append(2)
     left = here.changed(names)
     assert here.states(left)[setup_state("rows")][1] == "-"

@@ -80,6 +80,22 @@ def test_looking_at_a_file_is_no_reading(folder: Path) -> None:
         opened("c", getattr(os, "O_PATH", os.O_DIRECTORY)),
     )
     assert not uses.read
+    assert uses.looked == {"a"}
+
+
+def test_what_a_step_has_made_itself_it_need_not_look_for(folder: Path) -> None:
+    uses = collected(
+        folder,
+        (KERNEL, "stat", 0, "before"),
+        opened("before", NEW),
+        opened("own", NEW),
+        (CHILD, "mkdir", 0, "folder"),
+        *((CHILD, "stat", 0, path) for path in (".", "own", "folder", "folder/file")),
+        (KERNEL, "stat", 0, f"../attempt/{END}"),
+        (KERNEL, "stat", 0, "module.py"),
+        (CHILD, "stat", 0, "late"),
+    )
+    assert uses.looked == {"before", "late"}
 
 
 def test_a_program_in_the_folder_is_an_input(folder: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from kfnb.step.supervisor import address as addresses
 from kfnb.step.supervisor.address import private_folder, supervisor_address
-from kfnb.step.supervisor.attempts import TIMEOUT
+from kfnb.step.supervisor.attempts import MEMORY, TIMEOUT
 from kfnb.step.supervisor.client import Supervisor, SupervisorLost
 from kfnb.step.supervisor.connection import Connection
 from kfnb.step.supervisor.process_table import PROGRAM
@@ -167,7 +167,7 @@ LIMITED = (
     "import os, signal, time\n"
     "from kfnb.step.supervisor.client import StepChannel\n"
     "channel = StepChannel.inherited()\n"
-    "channel.limit(seconds={seconds}, memory=None)\n"
+    "channel.limit(seconds={seconds}, memory={memory})\n"
     "{then}"
 )
 
@@ -181,6 +181,7 @@ def no_grace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         f"sys.path.append({str(Path(__file__).parents[3])!r})\n"
         "from kfnb.step.supervisor import attempts\n"
         "attempts._GRACE = 0.0\n"
+        "attempts._INTERVAL = 0.1\n"
         f"sys.argv[0] = {PROGRAM!r}\n"
         f"runpy.run_path({PROGRAM!r}, run_name='__main__')\n"
     )
@@ -192,15 +193,27 @@ def test_a_time_limit_holds_although_the_step_process_is_stopped(
 ) -> None:
     client = bench.connect()
     stop = "os.kill(os.getpid(), signal.SIGSTOP)\n"
-    bench.start(client, LIMITED.format(seconds=0.2, then=stop))
+    bench.start(client, LIMITED.format(seconds=0.2, memory=None, then=stop))
     assert bench.end_of(client).status == TIMEOUT
+
+
+def test_a_memory_limit_holds_for_a_kernel_that_the_step_process_has_started(
+    no_grace: None, bench: SupervisorBench
+) -> None:
+    client = bench.connect()
+    kernel = "import time; held = 'x' * (64 << 20); time.sleep(600)"
+    start = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {kernel!r}])\n"
+    bench.start(client, LIMITED.format(seconds=None, memory=32 << 20, then=start))
+    ended = bench.end_of(client)
+    assert ended.status == MEMORY
+    assert client.processes().below == {}
 
 
 def test_a_time_limit_that_is_not_reached_changes_nothing(
     no_grace: None, bench: SupervisorBench
 ) -> None:
     client = bench.connect()
-    bench.start(client, LIMITED.format(seconds=600, then="raise SystemExit(3)"))
+    bench.start(client, LIMITED.format(seconds=600, memory=1 << 40, then="raise SystemExit(3)"))
     assert bench.end_of(client).status == 3
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kfnb.runners.local.expected_kernel import expected_template
 from kfnb.step.execution.attempt import run
 from kfnb.step.kernels.own_kernels import OwnKernels
 from kfnb.step.kernels.without_debugger import without_debugger
 from kfnb.step.order import StepOrder
-from kfnb.step.templates.provisioner import before_local, local_names, template_spec
+from kfnb.step.templates.kernel_spec import before_local, local_names, template_spec
 from tests.step.conftest import Bench, Ended, Source, other_environment
 from tests.step.templates.template_source import TemplateSource
 
@@ -73,6 +76,38 @@ def test_a_step_in_a_forked_kernel_publishes_what_it_would_otherwise(
         for ended in (forked, fresh)
     ]
     assert cells_of_events[0] == cells_of_events[1] != []
+    # The driver knows the template before the step process asks for it.
+    expected = expected_template(forked.order, {**os.environ, **forked.order.environment})
+    assert expected in source.templates
+
+
+def test_what_a_kernel_has_open_is_written_when_it_exits(
+    bench: Bench, source: TemplateSource
+) -> None:
+    (bench.workdir / "helper.py").write_text(
+        "class Closes:\n"
+        "    def __init__(self, name):\n"
+        "        self.name, self.itself = name, self\n"
+        "    def __del__(self):\n"
+        "        with open(self.name, 'w') as file: file.write('closed')\n"
+        "file = open('module.txt', 'w')\nfile.write('open')\n"
+        "value = Closes('module-value.txt')\n"
+    )
+    cell = (
+        "import helper, threading, time, zipfile\n"
+        "file = open('cell.txt', 'w'); file.write('open')\n"
+        "value = helper.Closes('cell-value.txt')\n"
+        "archive = zipfile.ZipFile('archive.zip', 'w'); archive.writestr('name', 'text')\n"
+        "def late():\n    time.sleep(0.2)\n    open('thread.txt', 'w').write('late')\n"
+        "threading.Thread(target=late).start()"
+    )
+    forked = execute(bench, source, cell)
+    assert forked.code == 0, forked.events[-1]
+    texts = {path.stem: path.read_text() for path in bench.workdir.glob("*.txt")}
+    written = {"module": "open", "cell": "open", "thread": "late"}
+    assert texts == {**written, "module-value": "closed", "cell-value": "closed"}
+    assert zipfile.ZipFile(bench.workdir / "archive.zip").read("name") == b"text"
+    assert not forked.text(0)
 
 
 def _plain(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kfnb.runners.kubernetes.runner import Object, WriteClient
+from kfnb.runners.kubernetes.job_creation import Object, WriteClient
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ from kfnb.runners.kubernetes.objects import manifests
 from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.target import Finding
 
-_AGAIN = re.compile(r"(?:Kubernetes tries|kfnb starts the step) again[;.]\s*")
+_AGAIN = re.compile(
+    r"(?:Kubernetes tries again(?: for \d+ minutes)?|kfnb starts the step again)[;.]\s*"
+)
 """What is true of a run; a doctor looks once."""
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 

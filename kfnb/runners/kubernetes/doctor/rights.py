@@ -74,6 +74,11 @@ FOR_USER = (
     ),
     Right("persistentvolumeclaims", ("create", "get"), store=("pvc:",)),
     Right("services", ("get",), store=("service:",)),
+    Right(
+        "secrets",
+        ("create",),
+        without="Without it, masked parameters (--mask) cannot be given to steps.",
+    ),
     # Whether the drivers' account exists decides where a run's driver starts.
     Right("serviceaccounts", ("get",)),
 )

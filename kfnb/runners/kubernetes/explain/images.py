@@ -115,6 +115,8 @@ def _pull(case: Case, pod: Object, image: str, text: str) -> Diagnosis:
     lasting = category in (Category.IMAGE_MISSING, Category.IMAGE_DENIED, Category.IMAGE_PLATFORM)
     patience = case.patience.image if lasting else case.patience.registry
     over = case.over(since, patience)
+    if lasting and not over:
+        remedy = f"Kubernetes tries again for {patience / 60:.0f} minutes. {remedy}"
     return Diagnosis(
         "failed" if over else "failing",
         category,

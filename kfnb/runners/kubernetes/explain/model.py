@@ -105,7 +105,8 @@ class Patience:
     Parameters
     ----------
     image
-        An image that is missing or refused: it may still be pushed.
+        An image that is missing or refused: it may still be pushed. A node tries again after 10,
+        20, 40, 80 and 160 seconds, so an image that is pushed meanwhile is found.
     registry
         A registry that does not answer.
     mount
@@ -118,7 +119,7 @@ class Patience:
         A pod that fits on no node; None to wait forever.
     """
 
-    image: float = 60.0
+    image: float = 300.0
     registry: float = 300.0
     mount: float = 300.0
     settle: float = 5.0

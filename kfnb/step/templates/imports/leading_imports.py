@@ -126,12 +126,19 @@ def _execute(statement: str, audit: ImportAudit, stand_ins: StandIns) -> str | N
     return stand_ins.effect() or audit.effect(packages) or _not_installed(new)
 
 
+def own_file(module: object) -> str | None:
+    """Return the file of a module that is not installed, but somebody's own; None for others."""
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or file.startswith(_STANDARD_LIBRARY):
+        return None
+    installed = any(f"{os.sep}{folder}{os.sep}" in file for folder in _INSTALLED)
+    return None if installed else file
+
+
 def _not_installed(modules: Iterable[str]) -> str | None:
     """Say which module's file is not an installed one: its author edits it between two runs."""
     for name in sorted(modules):
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if not isinstance(file, str) or file.startswith(_STANDARD_LIBRARY):
-            continue
-        if not any(f"{os.sep}{folder}{os.sep}" in file for folder in _INSTALLED):
+        file = own_file(sys.modules.get(name))
+        if file is not None:
             return f"it loads {file}, which is not an installed package"
     return None

@@ -3,7 +3,6 @@
 import type { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
 import { clock, duration, plain } from '../../format';
-import { PROTOCOL } from '../../panel/connection';
 import type { Diagnostic, ListedRun, RunWarning } from '../../protocol';
 import { fixFor } from '../fixes';
 import { ids } from '../ids';
@@ -160,9 +159,18 @@ export function Absent({
     return (
       <p className="kfnb-problem" role="alert">
         {trans.__(
-          'The server has kfnb %1 with another protocol than %2. Install the same version and load the page again.',
+          'The server has kfnb %1 and this page has kfnb %2. Restart the server and load the page again; if that does not help, install one version for both.',
           connection.version,
-          PROTOCOL
+          KFNB_VERSION
+        )}
+      </p>
+    );
+  }
+  if (connection.state === 'none') {
+    return (
+      <p className="kfnb-problem" role="alert">
+        {trans.__(
+          "JupyterLite has no server, so cells can be tagged here but not run: type %pip install kfnb and %pipeline show in a cell to check and draw the pipeline, and open the notebook in JupyterLab with pip install 'kfnb[lab]' to run it."
         )}
       </p>
     );
