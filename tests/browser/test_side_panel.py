@@ -185,39 +185,6 @@ def test_the_panel_is_usable_at_each_width_and_in_each_theme(panel, jupyter, sho
         jupyter.configure(theme={"theme": "JupyterLab Light"})
 
 
-def test_a_chip_opens_a_form_for_name_order_options_and_role(panel, shoot):
-    shown = panel(*DIGITS)
-    form = shown.form(shown.chip(3, "split"))
-    expect(form.get_by_role("group", name="Runs after")).to_contain_text("load data")
-    form.get_by_label("Name", exact=True).fill("cut")
-    form.locator("summary", has_text="Options").click()
-    form.get_by_label("Retries").fill("two")
-    form.get_by_role("button", name="Done").click()
-    expect(form.get_by_label("Retries")).to_have_attribute("aria-invalid", "true")
-    form.get_by_label("Retries").fill("2")
-    shoot("form")
-    form.get_by_role("button", name="Done").click()
-    shown.expect_steps("load data", "cut", "fit", "score")
-    form = shown.form(shown.chip(5, "score"))
-    form.get_by_label("Add a step").select_option("cut")
-    form.get_by_role("button", name="Done").click()
-    shown.book.save()
-    cells = shown.cells()
-    assert cells[3]["metadata"] == {"tags": ["step:cut"], "kfnb": {"options": {"retries": 2}}}
-    assert cells[5]["metadata"]["tags"] == ["step:score", "after:cut"]
-    form = shown.form(shown.chip(3, "cut"))
-    form.get_by_label("Role").select_option("skip")
-    form.get_by_role("button", name="Done").click()
-    expect(shown.book.cell(3).locator(".kfnb-chip")).to_have_text("skip")
-    shown.expect_steps("load data", "fit", "score")
-    # Each Done is one edit.
-    shown.select(0)
-    for _ in range(3):
-        shown.keys("z")
-    shown.book.save()
-    assert [cell["metadata"].get("tags") for cell in shown.cells()][3] == ["step:split"]
-
-
 def test_run_only_this_step_runs_one_step(panel):
     shown = panel(*DIGITS)
     shown.press("Run")
@@ -364,74 +331,6 @@ def test_rows_and_cells_are_dragged_onto_a_step_and_edges_say_why(panel, shoot):
     shown.expect_steps("load data", "fit")
 
 
-def test_a_run_from_the_form_is_told_about_everywhere_and_listed_in_the_table(panel, shoot):
-    shown = panel(*DIGITS)
-    page = shown.page
-    shown.expect_steps("load data", "split", "fit", "score")
-    expect(shown.root).to_contain_text("n = 10")
-    shown.press("Run with parameters and target")
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("4 steps run")
-    dialog.get_by_label("n: int").fill("many")
-    dialog.get_by_label("Retries").focus()
-    expect(dialog.get_by_label("n: int")).to_have_attribute("aria-invalid", "true")
-    dialog.get_by_label("n: int").fill("12")
-    dialog.get_by_label("Name of the run").fill("twelve")
-    shoot("run-form")
-    dialog.get_by_role("button", name="Run", exact=True).click()
-    expect(page.get_by_role("button", name=re.compile("Pipelines: 1 running"))).to_be_visible()
-    expect(shown.root.get_by_role("button", name="Run", exact=True)).to_be_visible(timeout=60_000)
-    form = shown.form(shown.chip(4, "fit"))
-    form.get_by_role("button", name="Run from here").click()
-    expect(shown.root.locator(".kfnb-run")).to_have_count(2)
-    expect(shown.rows.nth(3)).to_have_attribute(
-        "aria-label", re.compile("score, succeeded"), timeout=60_000
-    )
-    expect(shown.rows.nth(1)).to_have_attribute("aria-label", re.compile("split, cached"))
-    page.get_by_title(re.compile("notification")).first.click()
-    expect(page.locator(".jp-Notification-List")).to_contain_text("nb.ipynb: the run succeeded")
-    shoot("notification")
-    shown.keys("Escape")
-    shown.press("Table")
-    table = page.get_by_role("table", name="Runs")
-    expect(table.get_by_role("row")).to_have_count(3)
-    for box in table.get_by_role("checkbox").all():
-        box.check()
-    page.get_by_role("button", name="Compare (2)").click()
-    compared = page.get_by_role("table", name="Comparison of runs")
-    expect(compared).to_contain_text("n")
-    shoot("table")
-    table.get_by_role("row", name=re.compile("twelve")).get_by_role("checkbox").uncheck()
-    page.get_by_role("button", name="Delete", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(table.get_by_role("row")).to_have_count(2)
-    table.get_by_role("checkbox").check()
-    page.get_by_role("button", name="Run with the same parameters").click()
-    expect(table.get_by_role("row")).to_have_count(3)
-    expect(table).not_to_contain_text("Running", timeout=60_000)
-    assert len(table.get_by_role("row").filter(has_text="12").all()) >= 1
-
-
-def test_an_executed_notebook_opens_read_only_and_a_failed_step_is_debugged(panel, shoot):
-    shown = panel(("step:one", "a = 41"), ("step:two", "b = a + 1\nb / 0"))
-    page = shown.page
-    shown.press("Run")
-    band = shown.book.cell(1).locator(".kfnb-band")
-    expect(band).to_contain_text("ZeroDivisionError", timeout=60_000)
-    shown.press("Executed notebook")
-    viewer = page.get_by_role("tab", name=re.compile("two"))
-    expect(viewer).to_be_visible()
-    expect(page.locator(".jp-Notebook:visible").last).to_contain_text("ZeroDivisionError")
-    shoot("executed")
-    page.get_by_role("tab", name=re.compile("demo|notebook", re.IGNORECASE)).first.click()
-    band.get_by_role("button", name="Debug here").click()
-    console = page.locator(".jp-CodeConsole")
-    expect(console).to_contain_text("a: int", timeout=60_000)
-    shoot("debug")
-    band.get_by_role("button", name="Hide this failure").click()
-    expect(band).to_have_count(0)
-
-
 @pytest.mark.parametrize("front", ["notebook"])
 def test_notebook_7_shows_the_panel_too(desk, opened, page, front, shoot):
     book = opened(desk.notebook(*DIGITS))
@@ -442,32 +341,6 @@ def test_notebook_7_shows_the_panel_too(desk, opened, page, front, shoot):
     ).first.click()
     Panel(page, book).expect_steps("load data", "split", "fit", "score")
     shoot("notebook-7")
-    page.get_by_role("button", name="Graph", exact=True).click()
-    expect(page.get_by_role("dialog").locator(".kfnb-node")).to_have_count(4)
-    shoot("notebook-7-graph")
-
-
-def test_steps_that_were_executed_again_are_shown_with_the_reason(panel, page, shoot):
-    because = 'step "make" changed rows after it was read'
-
-    def begun_anew(message):
-        """Let a step of the run be in its second round; only how that looks is tested here."""
-        sent = json.loads(message)
-        states = (sent.get("state") or sent).get("steps")
-        if isinstance(states, dict) and "use" in states:
-            states["use"] |= {"round": 1, "again": because}
-        return json.dumps(sent)
-
-    def relay(socket):
-        server = socket.connect_to_server()
-        server.on_message(lambda message: socket.send(begun_anew(message)))
-
-    page.route_web_socket("**/kfnb/v1/live*", relay)
-    shown = panel(("step:make", "rows = [1]"), ("step:use", "print(rows)"))
-    shown.press("Run")
-    expect(shown.root).to_contain_text(f"use was executed again: {because}", timeout=60_000)
-    expect(shown.rows.nth(1)).to_have_attribute("aria-label", re.compile("executed again"))
-    shoot("repaired")
 
 
 def test_a_server_of_another_version_is_named(desk, opened, page, shoot):

@@ -25,6 +25,11 @@ export class FieldGroup {
       this.node.append(h('label', {}, trans(field.label), control, note));
       this.check(field);
       control.addEventListener('change', () => this.check(field));
+      control.addEventListener('input', () => {
+        if (control.getAttribute('aria-invalid') === 'true') {
+          this.check(field);
+        }
+      });
     }
   }
 

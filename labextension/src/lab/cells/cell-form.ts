@@ -126,29 +126,32 @@ export class CellForm extends Widget {
     this.name.setAttribute('list', list.id);
     this.more.append(h('summary', {}, trans.__('Options')), this.options.node);
     this.more.open = Object.keys(this.optionsBefore()).length > 0;
+    const end = h(
+      'div',
+      { class: 'kfnb-cell-form-end' },
+      h(
+        'button',
+        { type: 'submit', class: 'kfnb-button kfnb-main' },
+        trans.__('Done')
+      ),
+      this.button(trans.__('Clear'), ids.clear),
+      this.step !== null
+        ? this.button(trans.__('Run only this'), ids.runOnly)
+        : null,
+      this.step !== null
+        ? this.button(trans.__('Run from here'), ids.runFrom)
+        : null,
+      this.failed() ? this.button(trans.__('Debug here'), ids.debug) : null
+    );
+    // A field that loses the focus may get a longer hint, which would move the button away.
+    end.addEventListener('mousedown', event => event.preventDefault());
     this.node.append(
       h('label', {}, trans.__('Name'), this.name),
       list,
       h('label', {}, trans.__('Role'), this.role),
       this.runsAfter,
       this.more,
-      h(
-        'div',
-        { class: 'kfnb-cell-form-end' },
-        h(
-          'button',
-          { type: 'submit', class: 'kfnb-button kfnb-main' },
-          trans.__('Done')
-        ),
-        this.button(trans.__('Clear'), ids.clear),
-        this.step !== null
-          ? this.button(trans.__('Run only this'), ids.runOnly)
-          : null,
-        this.step !== null
-          ? this.button(trans.__('Run from here'), ids.runFrom)
-          : null,
-        this.failed() ? this.button(trans.__('Debug here'), ids.debug) : null
-      )
+      end
     );
   }
 
