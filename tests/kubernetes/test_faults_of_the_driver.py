@@ -78,7 +78,7 @@ class Killer:
             env={**os.environ, **self.desk.environment},
             stdout=subprocess.DEVNULL,
         )
-        self.command.wait(120)
+        self.command.wait(300)
         with self.lock:
             self.at = None
             return self.killed
