@@ -44,7 +44,7 @@ def told(desk, *kinds, run="*"):
     return [event for event in events if event["type"] in kinds]
 
 
-def until_said(desk, *words, seconds=60):
+def until_said(desk, *words, seconds=180):
     def look():
         texts = [json.dumps(e["data"]) for e in told(desk, "Warning", "AttemptFailed")]
         return [text for text in texts if all(word in text for word in words)]
@@ -52,7 +52,7 @@ def until_said(desk, *words, seconds=60):
     return until(look, f"a sentence with {words}", seconds)[0]
 
 
-def until_ended(desk, status, seconds=120):
+def until_ended(desk, status, seconds=360):
     until(lambda: told(desk, "RunFinished", "RunCancelled"), "the end of the run", seconds)
     found = desk.status()
     assert found["status"] == status, told(desk, "AttemptFailed")

@@ -30,7 +30,6 @@ def stopped(desk, others=()):
     until(
         lambda: not jobs(desk) and [p.metadata.name for p in pods(desk)] == list(others),
         "nothing to be left",
-        60,
     )
     maps = desk.cluster.core().list_namespaced_config_map(desk.namespace).items
     assert [m.metadata.name for m in maps] == ["kube-root-ca.crt"]
@@ -118,7 +117,7 @@ def test_an_image_that_is_pushed_late_is_still_used(desk, node):
     until_said(desk, name)
     node.push(node.images.step, name)
     # The node waits longer and longer before it tries again.
-    assert until_ended(desk, "succeeded", 360)["steps"]["only"]["attempts"] == 1
+    assert until_ended(desk, "succeeded")["steps"]["only"]["attempts"] == 1
     assert not told(desk, "AttemptFailed")
 
 

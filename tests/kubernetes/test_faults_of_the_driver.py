@@ -162,7 +162,6 @@ def test_at_every_call_of_a_stop(desk, proxy, side):
         until(
             lambda: not of_run(jobs(desk), run) and not of_run(pods(desk), run),  # noqa: B023
             f"nothing to be left after {killer.killed}",
-            60,
         )
         maps = desk.cluster.core().list_namespaced_config_map(desk.namespace).items
         assert [m.metadata.name for m in maps] == ["kube-root-ca.crt"]

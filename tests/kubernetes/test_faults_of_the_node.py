@@ -17,7 +17,7 @@ def run_of_two(desk):
 
 
 def is_whole(desk):
-    steps = until_ended(desk, "succeeded", 180)["steps"]
+    steps = until_ended(desk, "succeeded")["steps"]
     assert {s["attempts"] for s in steps.values()} == {1}
     assert len(jobs(desk)) == 2
     assert desk.kfnb("logs", "latest", "only") == "begun\n"
@@ -59,5 +59,5 @@ def test_a_node_that_is_lost_to_a_step(desk, node):
     [failed] = [event["data"] for event in told(desk, "AttemptFailed")]
     assert failed["class"] == "infrastructure"
     assert NODE in failed["summary"]
-    steps = until_ended(desk, "succeeded", 180)["steps"]
+    steps = until_ended(desk, "succeeded")["steps"]
     assert [s["attempts"] for s in steps.values()] == [2, 1]
