@@ -82,12 +82,14 @@ class CacheIndex:
     def entries(self, base: str) -> list[Entry]:
         """List the entries under ``base``, newest first; unreadable ones are left out."""
         entries = []
-        for key in self.store.list(_folder(base)):
-            if key.endswith(".json"):
-                entry = _read(Entry, self.store.get(key))
-                if isinstance(entry, Entry):
-                    entries.append(entry)
+        for key in self._entry_keys(base):
+            entry = _read(Entry, self.store.get(key))
+            if isinstance(entry, Entry):
+                entries.append(entry)
         return sorted(entries, key=lambda e: e.created, reverse=True)
+
+    def _entry_keys(self, base: str) -> list[str]:
+        return [key for key in self.store.list(_folder(base)) if key.endswith(".json")]
 
     def record(self, entry: Entry, *, manifest: str) -> None:
         """Add an entry for the manifest under the key ``manifest``."""
@@ -97,8 +99,9 @@ class CacheIndex:
             return
         self.store.put(_entry_key(entry), _dump(entry), durable=False)
         # One key can have many results, for example if the step reads a file that changes daily.
-        for old in self.entries(entry.base)[_MOST_ENTRIES:]:
-            self.remove(old)
+        if len(self._entry_keys(entry.base)) > _MOST_ENTRIES:
+            for old in self.entries(entry.base)[_MOST_ENTRIES:]:
+                self.remove(old)
 
     def adopt(self, entry: Entry, *, manifest: str, blobs: set[str]) -> bool:
         """Make the entry's manifest that of a step of another run, under the key ``manifest``.

@@ -31,6 +31,9 @@ from tests.waiting import PATIENCE, wait_until
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+# Building the demo downloads JupyterLab and what builds the views.
+pytestmark = pytest.mark.timeout(2400)
+
 PREFIX = "/user/kfnb-kfnb-x1y2z3/"
 """Binder serves each demo below a path of its own."""
 MEMORY = 2 << 30

@@ -12,7 +12,7 @@ import pytest
 
 from tests.browser.demo_image import copy_checkout
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(2400)]  # it downloads and builds
 
 
 @pytest.fixture(scope="module")

@@ -254,6 +254,29 @@ def test_a_server_of_another_version_is_named(desk, opened, page, shoot):
     shoot("said")
 
 
+AS_IN_JUPYTERLITE = """
+new MutationObserver((_, observer) => {
+  const config = document.getElementById('jupyter-config-data');
+  if (config?.textContent.trim().endsWith('}')) {
+    const all = {...JSON.parse(config.textContent), litePluginSettings: {}};
+    config.textContent = JSON.stringify(all);
+    observer.disconnect();
+  }
+}).observe(document, {childList: true, subtree: true});
+"""
+"""Gives the page the option by which sites of JupyterLite are recognised."""
+
+
+def test_in_jupyterlite_the_panel_says_what_is_missing(desk, opened, page, shoot):
+    page.add_init_script(AS_IN_JUPYTERLITE)
+    shown = Panel(page, opened(desk.notebook(*DIGITS))).open()
+    expect(shown.root.get_by_role("alert")).to_contain_text("JupyterLite has no server")
+    shown.expect_steps("load data", "split", "fit", "score")
+    shown.press("Run")
+    expect(page.locator(".jp-Dialog")).to_contain_text("nothing was started")
+    shoot("said")
+
+
 def test_a_server_without_kfnb_is_named_and_tags_work(desk, opened, page, shoot):
     page.route_web_socket("**/kfnb/v1/live*", lambda socket: socket.close())
     shown = Panel(page, opened(desk.notebook(*DIGITS))).open()

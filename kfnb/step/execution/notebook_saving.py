@@ -17,13 +17,16 @@ EVERY = 5.0
 """Seconds between two saves of a notebook that still executes, at least."""
 
 _SHARE = 20
+_FIRST = 0.5
+"""Seconds before the notebook of a step is saved for the first time."""
 
 
 class NotebookManager(NotebookExecutionManager):  # type: ignore[misc]
     """Keeps papermill's metadata of an execution, and saves the notebook.
 
     A save that takes long is made more rarely, so that saving never takes more than
-    a twentieth of the time. The first and the last save are always made.
+    a twentieth of the time. The last save is always made, and the first one too, unless only this
+    user can read the file: then a step that takes no time is saved once.
     """
 
     def __init__(
@@ -32,7 +35,7 @@ class NotebookManager(NotebookExecutionManager):  # type: ignore[misc]
         self._private = private
         self.before_save: Callable[[], None] = _nothing
         self.save_error: OSError | None = None
-        self._next_save = 0.0
+        self._next_save = time.monotonic() + _FIRST if private else 0.0
         super().__init__(nb, output_path=output_path, **options)
 
     def save(self, **_: Any) -> None:

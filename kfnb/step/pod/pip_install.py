@@ -13,7 +13,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 
 _LINE = re.compile(r"^[%!]\s*(?:python3?\s+-m\s+)?pip3?\s+install\s+(\S.*)$", re.MULTILINE)
@@ -118,6 +117,9 @@ def install(
 
 
 def _installed() -> list[tuple[str, str]]:
+    # Drivers import this module too, and need no versions.
+    from importlib import metadata
+
     versions = {}
     for distribution in metadata.distributions():
         name = distribution.metadata["Name"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 _NOTEBOOK = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 _SPEC = {"argv": ["python"], "display_name": "", "language": "python"}
@@ -16,6 +17,7 @@ def warm_up() -> None:
 
     from kfnb.json_values import prepare
     from kfnb.step.order import StepOrder
+    from kfnb.step.templates.kernel_spec import executes_before_cells
 
     # nbformat compiles the schema of a version when it meets the first notebook of that version.
     nbformat.reads(json.dumps(_NOTEBOOK), as_version=4)
@@ -23,3 +25,5 @@ def warm_up() -> None:
     factory = KernelProvisionerFactory.instance()
     factory.is_provisioner_available(KernelSpec(**_SPEC))
     prepare(StepOrder)
+    # The patterns of file names are compiled when they are first used.
+    executes_before_cells(os.environ)

@@ -37,10 +37,14 @@ export class Refused extends Error {
 
 const SETTINGS = ServerConnection.makeSettings();
 
+/** Whether the page has no server; the sites of JupyterLite have this option. */
+function inJupyterLite(): boolean {
+  return PageConfig.getOption('litePluginSettings') !== '';
+}
+
 /** Opens a socket to the server; null in JupyterLite, which has none. */
 export function socket(): WebSocket | null {
-  // Its sites have this option whatever they are called.
-  if (PageConfig.getOption('litePluginSettings')) {
+  if (inJupyterLite()) {
     return null;
   }
   const url = new URL(URLExt.join(SETTINGS.wsUrl, 'kfnb', 'v1', 'live'));
@@ -92,6 +96,13 @@ async function ask(
   body?: unknown,
   headers: Record<string, string> = {}
 ): Promise<unknown> {
+  if (inJupyterLite()) {
+    throw new Refused(
+      0,
+      'JupyterLite has no server, so nothing was started. Open the notebook in JupyterLab to run it.',
+      []
+    );
+  }
   const response = await ServerConnection.makeRequest(
     URLExt.join(SETTINGS.baseUrl, 'kfnb', 'v1', path),
     {
