@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -39,9 +38,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 
 def wait_until_ended(run: RunFolder) -> None:
-    deadline = time.monotonic() + 20
-    while driver_state(run) == "alive" and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: driver_state(run) != "alive", "the driver ends")
     assert driver_state(run) == "ended"
 
 
