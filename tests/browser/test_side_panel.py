@@ -35,17 +35,14 @@ def tags_of(path):
     return [cell["metadata"].get("kfnb") for cell in cells]
 
 
-def test_steps_are_rows_with_what_flows_between_them(panel, shoot):
+def test_steps_are_rows_with_what_flows_between_them_and_lead_to_their_cells(panel, shoot):
     shown = panel(*DIGITS)
     shown.expect_steps("load data", "split", "fit", "score")
     expect(shown.rows.nth(2)).to_have_attribute("aria-label", re.compile("fit.*needs train"))
     chip = shown.book.cell(2).get_by_role("button", name="load data")
     expect(chip).to_be_visible()
     shoot("authoring")
-
-
-def test_a_click_on_a_row_selects_its_cells_and_the_active_cell_marks_its_row(panel):
-    shown = panel(*DIGITS)
+    # A click on a row selects its cells, and the active cell marks its row.
     shown.rows.nth(3).click()
     expect(shown.book.cell(5)).to_have_class(re.compile("jp-mod-active"))
     expect(shown.rows.nth(3)).to_have_attribute("aria-selected", "true")
@@ -95,7 +92,7 @@ def test_suggested_steps_are_written_when_they_are_accepted_and_undone_at_once(p
     assert tags_of(shown.book.path) == [None] * 6
 
 
-def test_a_run_is_watched_and_leaves_the_notebook_as_it_was(panel, shoot):
+def test_a_run_is_watched_and_leaves_the_notebook_as_it_was_and_one_step_runs_again(panel, shoot):
     shown = panel(*DIGITS)
     shown.expect_steps("load data", "split", "fit", "score")
     shown.book.save()  # the page writes the kernel's name into a notebook that it opens
@@ -108,6 +105,10 @@ def test_a_run_is_watched_and_leaves_the_notebook_as_it_was(panel, shoot):
     expect(shown.root.get_by_role("button", name="Run", exact=True)).to_be_visible()
     shoot("succeeded")
     assert shown.book.path.read_bytes() == before
+    shown.form(shown.chip(4, "fit")).get_by_role("button", name="Run only this").click()
+    expect(shown.rows.nth(2)).to_have_attribute(
+        "aria-label", re.compile("fit, succeeded"), timeout=60_000
+    )
 
 
 def test_a_failed_step_is_shown_at_its_line_and_runs_again_after_it_was_mended(panel, shoot):
@@ -161,40 +162,28 @@ def test_a_rename_reaches_every_cell_and_every_dependency(panel):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [260, 300, 700])
-def test_the_panel_is_usable_at_each_width_and_in_each_theme(panel, jupyter, shoot, theme, width):
+def test_the_panel_is_usable_at_each_width_and_in_each_theme(panel, jupyter, shoot, theme):
     jupyter.configure(theme={"theme": f"JupyterLab {theme.title()}"})
     try:
         shown = panel(*DIGITS)
-        shown.width(width)
         shown.expect_steps("load data", "split", "fit", "score")
-        box = shown.root.bounding_box()
-        for name in ("Run", "Graph"):
-            button = shown.root.get_by_role("button", name=name, exact=True).bounding_box()
-            assert button["x"] >= box["x"]
-            assert button["x"] + button["width"] <= box["x"] + box["width"] + 1
-        for row in shown.root.locator(".kfnb-row-name").all():
-            assert row.bounding_box()["width"] > 20
-        shoot(f"panel-{theme}-{width}")
-        if width == 300:
-            form = shown.form(shown.chip(4, "fit"))
-            form.locator("summary", has_text="Options").click()
-            shoot(f"form-{theme}")
-            assert shown.inaccessible() == []
+        for width in (260, 300, 700):
+            shown.width(width)
+            box = shown.root.bounding_box()
+            for name in ("Run", "Graph"):
+                button = shown.root.get_by_role("button", name=name, exact=True).bounding_box()
+                assert button["x"] >= box["x"]
+                assert button["x"] + button["width"] <= box["x"] + box["width"] + 1
+            for row in shown.root.locator(".kfnb-row-name").all():
+                assert row.bounding_box()["width"] > 20
+            shoot(f"panel-{theme}-{width}")
+        shown.width(300)
+        form = shown.form(shown.chip(4, "fit"))
+        form.locator("summary", has_text="Options").click()
+        shoot(f"form-{theme}")
+        assert shown.inaccessible() == []
     finally:
         jupyter.configure(theme={"theme": "JupyterLab Light"})
-
-
-def test_run_only_this_step_runs_one_step(panel):
-    shown = panel(*DIGITS)
-    shown.press("Run")
-    expect(shown.rows.nth(3)).to_have_attribute(
-        "aria-label", re.compile("score, (succeeded|cached)"), timeout=60_000
-    )
-    shown.form(shown.chip(4, "fit")).get_by_role("button", name="Run only this").click()
-    expect(shown.rows.nth(2)).to_have_attribute(
-        "aria-label", re.compile("fit, succeeded"), timeout=60_000
-    )
 
 
 KEY, MENTAL = 0.28, 1.35
