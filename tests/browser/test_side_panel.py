@@ -186,6 +186,39 @@ def test_the_panel_is_usable_at_each_width_and_in_each_theme(panel, jupyter, sho
         jupyter.configure(theme={"theme": "JupyterLab Light"})
 
 
+def test_a_chip_opens_a_form_for_name_order_options_and_role(panel, shoot):
+    shown = panel(*DIGITS)
+    form = shown.form(shown.chip(3, "split"))
+    expect(form.get_by_role("group", name="Runs after")).to_contain_text("load data")
+    form.get_by_label("Name", exact=True).fill("cut")
+    form.locator("summary", has_text="Options").click()
+    form.get_by_label("Retries").fill("two")
+    form.get_by_role("button", name="Done").click()
+    expect(form.get_by_label("Retries")).to_have_attribute("aria-invalid", "true")
+    form.get_by_label("Retries").fill("2")
+    shoot("form")
+    form.get_by_role("button", name="Done").click()
+    shown.expect_steps("load data", "cut", "fit", "score")
+    form = shown.form(shown.chip(5, "score"))
+    form.get_by_label("Add a step").select_option("cut")
+    form.get_by_role("button", name="Done").click()
+    shown.book.save()
+    cells = shown.cells()
+    assert cells[3]["metadata"] == {"tags": ["step:cut"], "kfnb": {"options": {"retries": 2}}}
+    assert cells[5]["metadata"]["tags"] == ["step:score", "after:cut"]
+    form = shown.form(shown.chip(3, "cut"))
+    form.get_by_label("Role").select_option("skip")
+    form.get_by_role("button", name="Done").click()
+    expect(shown.book.cell(3).locator(".kfnb-chip")).to_have_text("skip")
+    shown.expect_steps("load data", "fit", "score")
+    # Each Done is one edit.
+    shown.select(0)
+    for _ in range(3):
+        shown.keys("z")
+    shown.book.save()
+    assert [cell["metadata"].get("tags") for cell in shown.cells()][3] == ["step:split"]
+
+
 KEY, MENTAL = 0.28, 1.35
 """Seconds of the keystroke-level model: pressing a key, and preparing what to do next."""
 COUNT = "addEventListener('keydown', () => { window.presses = (window.presses ?? 0) + 1 }, true)"
@@ -362,6 +395,29 @@ def test_in_jupyterlite_the_panel_says_what_is_missing(desk, opened, page, shoot
     shown.press("Run")
     expect(page.locator(".jp-Dialog")).to_contain_text("nothing was started")
     shoot("said")
+
+
+def test_steps_that_were_executed_again_are_shown_with_the_reason(panel, page, shoot):
+    because = 'step "make" changed rows after it was read'
+
+    def begun_anew(message):
+        """Let a step of the run be in its second round; only how that looks is tested here."""
+        sent = json.loads(message)
+        states = (sent.get("state") or sent).get("steps")
+        if isinstance(states, dict) and "use" in states:
+            states["use"] |= {"round": 1, "again": because}
+        return json.dumps(sent)
+
+    def relay(socket):
+        server = socket.connect_to_server()
+        server.on_message(lambda message: socket.send(begun_anew(message)))
+
+    page.route_web_socket("**/kfnb/v1/live*", relay)
+    shown = panel(("step:make", "rows = [1]"), ("step:use", "print(rows)"))
+    shown.press("Run")
+    expect(shown.root).to_contain_text(f"use was executed again: {because}", timeout=60_000)
+    expect(shown.rows.nth(1)).to_have_attribute("aria-label", re.compile("executed again"))
+    shoot("repaired")
 
 
 def test_a_server_without_kfnb_is_named_and_tags_work(desk, opened, page, shoot):

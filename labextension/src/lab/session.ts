@@ -61,7 +61,12 @@ export class Session {
   /** The notebook that the panel shows; null if none is open. */
   get current(): Open | null {
     const panel = this.tracker.currentWidget;
-    return (panel && this.open.get(panel)) ?? null;
+    if (panel && isExecuted(panel.context.path)) {
+      // What was executed belongs to the notebook that was looked at before.
+      return this.all.find(open => open === this.before) ?? null;
+    }
+    this.before = (panel && this.open.get(panel)) ?? null;
+    return this.before;
   }
 
   get all(): readonly Open[] {
@@ -146,6 +151,7 @@ export class Session {
     });
   }
 
+  private before: Open | null = null;
   private scheduled = false;
   private readonly awaited = new Map<string, string>();
   private readonly open = new Map<NotebookPanel, Open>();
