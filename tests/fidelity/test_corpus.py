@@ -22,7 +22,7 @@ ALWAYS = {
     "conditional-binding", "conditional-absent", "delete", "star-import-in-step", "function-redefined",
     "class-body-reads", "late-binding", "nested-scopes", "global-counter", "walrus", "except-as",
     "function-mutates-indirectly", "mutable-default", "registry-decorator", "closure-over-value",
-    "memo", "generator", "iterator", "bound-method", "recursion", "async", "isinstance", "enum",
+    "memo", "generator", "group-connection", "iterator", "bound-method", "recursion", "async", "isinstance", "enum",
     "dataclass", "namedtuple", "property", "class-attribute-change", "instance-of-local-class",
     "class-edited", "two-names", "two-names-in-two-steps", "hidden-alias", "change-and-read",
     "hidden-change-through-closure", "callable-instance", "random-object", "shell", "bash-cell",
