@@ -109,6 +109,14 @@ READ: dict[str, Cells] = {
         ("step:one", "a = model.fit(X, y)"),
         ("step:two", "b = model.fit(X, y)"),
     ],
+    "KFNB-H117": [
+        ("step:open", "import sqlite3\ncon = sqlite3.connect('data.db')"),
+        ("step:read", "print(con.execute('select 1').fetchone())"),
+    ],
+    "KFNB-E410": [
+        ("step:open", "import sqlite3\ncon = sqlite3.connect('data.db')"),
+        ("step:read env:MODE=fast", "print(con.execute('select 1').fetchone())"),
+    ],
     "KFNB-H115": [("step:load", "import os\nprint(sorted(os.environ))")],
     "KFNB-H114": [
         ("step:load", "for i in range(60):\n  for j in range(60):\n    open(f'{i}-{j}.csv')\n" * 2),

@@ -63,6 +63,10 @@ def show(pipeline: Pipeline) -> dict[str, Any]:
             }
             for edge in pipeline.edges
         ],
+        "groups": [
+            {"steps": list(group.steps), "names": list(group.names), "why": group.why}
+            for group in pipeline.groups
+        ],
         "diagnostics": check(pipeline.diagnostics),
     }
 

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kfnb.draw.protocols import EdgeShape, PipelineShape, cells_of, drawn_edges, reason
+from kfnb.draw.protocols import (
+    EdgeShape,
+    PipelineShape,
+    cells_of,
+    drawn_edges,
+    groups_of,
+    reason,
+)
 from kfnb.draw.text import shortened, visible
 from kfnb.errors import UsageError
 
@@ -140,6 +147,13 @@ def _digraph(
         lines = [name, cells_of(pipeline, step)] if status is None else [name, status]
         tip = _escaped(visible(name))
         graph.node(ids[name], _label(*lines), tooltip=tip, **_STYLES.get(status or "", {}))
+    for n, group in enumerate(groups_of(pipeline)):
+        # Graphviz draws a box around a subgraph whose name begins so.
+        box = {"label": _label("one kernel", group.why), "style": "dashed", "fontsize": "10"}
+        with graph.subgraph(name=f"cluster_{n}", graph_attr=box) as members:
+            for name in group.steps:
+                if name in ids:
+                    members.node(ids[name])
     known = {(edge.source, edge.target) for edge in pipeline.edges}
     for n, edge in enumerate(drawn_edges(pipeline, more_edges)):
         text = reason(edge)

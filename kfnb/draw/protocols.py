@@ -65,6 +65,21 @@ class ParameterShape(Protocol):
     def expression(self) -> str: ...
 
 
+class GroupShape(Protocol):
+    """Steps that share a kernel, as :class:`kfnb.pipeline.StepGroup`."""
+
+    @property
+    def steps(self) -> Sequence[str]: ...
+    @property
+    def why(self) -> str: ...
+
+
+def groups_of(pipeline: PipelineShape) -> Sequence[GroupShape]:
+    """Return the groups of a pipeline; pictures of older runs have none."""
+    groups: Sequence[GroupShape] = getattr(pipeline, "groups", ())
+    return groups
+
+
 class PipelineShape(Protocol):
     """A pipeline, as :class:`kfnb.pipeline.Pipeline`."""
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kfnb.draw.protocols import EdgeShape, PipelineShape, cells_of, layers, reason
+from kfnb.draw.protocols import (
+    EdgeShape,
+    GroupShape,
+    PipelineShape,
+    cells_of,
+    groups_of,
+    layers,
+    reason,
+)
 from kfnb.draw.text import shortened, visible, width_of
 
 
@@ -59,6 +67,8 @@ def _lines(pipeline: PipelineShape, width: int, line: Line) -> Iterator[str]:
     if pipeline.parameters:
         yield shortened(_parameters(pipeline), width)
     depths = layers(pipeline)
+    groups = list(enumerate(groups_of(pipeline), 1))
+    kernels = {name: f"kernel {number}" for number, group in groups for name in group.steps}
     number = len(str(len(depths)))
     into: dict[str, list[EdgeShape]] = {}
     for edge in pipeline.edges:
@@ -69,9 +79,18 @@ def _lines(pipeline: PipelineShape, width: int, line: Line) -> Iterator[str]:
             head = str(depth).rjust(number) if n == 0 else " " * number
             name = shortened(visible(step.name), max(20, width - number - 30))
             exits = ", runs last in any case" if step.name == pipeline.on_exit else ""
-            yield f"{head}  {name}  ({cells_of(pipeline, step)}{exits})"
+            kernel = f", {kernels[step.name]}" if step.name in kernels else ""
+            yield f"{head}  {name}  ({cells_of(pipeline, step)}{exits}{kernel})"
             for edge in into.get(step.name, ()):
                 yield _edge(edge, " " * (number + 4), width, line)
+    for group_number, group in groups:
+        yield ""
+        yield _group(group, group_number, width)
+
+
+def _group(group: GroupShape, number: int, width: int) -> str:
+    names = ", ".join(map(visible, group.steps))
+    return shortened(f"[kernel {number}] {names}: {visible(group.why)}", width)
 
 
 def _edge(edge: EdgeShape, margin: str, width: int, line: Line) -> str:

@@ -49,6 +49,7 @@ CODES: dict[str, Code] = {
             "KFNB-E405": "a module's attribute is changed in another step",
             "KFNB-E406": "IPython's history of another step is read",
             "KFNB-E407": "setup makes a value that differs in each step",
+            "KFNB-E410": "steps that share a kernel have different options",
             "KFNB-E502": "the notebook's kernel is not installed",
             "KFNB-E601": "a step began with a value before it was changed",
             "KFNB-E602": "an unforeseen change was not saved",
@@ -122,6 +123,7 @@ CODES: dict[str, Code] = {
             "KFNB-H113": "a step waits because two steps change one value",
             "KFNB-H114": "loops that may name more files than are known",
             "KFNB-H115": "a step reads the whole environment",
+            "KFNB-H117": "steps share a kernel",
         },
     ),
 }

@@ -104,17 +104,21 @@ def test_each_missing_right_is_listed_with_the_lines_that_grant_it(desk, strange
     assert of(found, "namespace", "unknown")
     assert of(found, "image", "missing")
     # Without Leases runs go on; only other machines do not see that.
-    [leases] = [one for one in of(found, "rights", "warning") if "leases" in one["sentence"]]
-    for one in [*lacking, leases]:
+    warnings = of(found, "rights", "warning")
+    [leases] = [one for one in warnings if "leases" in one["sentence"]]
+    # Without Secrets only runs with masked parameters are refused.
+    [secrets] = [one for one in warnings if "secrets" in one["sentence"]]
+    for one in [*lacking, leases, secrets]:
         for line in one["commands"]:
             kubectl(line)
     found = findings(desk)
     assert of(found, "rights", "ok")
     assert of(found, "image", "ok")
     assert of(found, "store secret", "unknown")
-    # With exactly these rights a notebook runs.
-    desk.run(desk.notebook(("step:a", "print(7)")))
-    assert desk.kfnb("logs", "latest", "a") == "7\n"
+    # With exactly these rights a notebook runs, also one with a masked parameter.
+    notebook = desk.notebook(("parameters", "api_token = ''"), ("step:a", "print(len(api_token))"))
+    desk.run(notebook, "-p", "api_token=hidden")
+    assert desk.kfnb("logs", "latest", "a") == "6\n"
     desk.environment["KUBECONFIG"] = admin
 
 

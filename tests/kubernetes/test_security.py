@@ -59,17 +59,22 @@ def test_a_secret_s_value_is_nowhere_but_in_the_step(desk):
     desk.cluster.core().create_namespaced_secret(desk.namespace, body)
     path = desk.notebook(
         ("setup", "import hashlib, os"),
+        ("parameters", "password = 'none'"),
         (
             "step:only secret:api:token:TOKEN",
-            "mark = hashlib.sha256(os.environ['TOKEN'].encode()).hexdigest()\nprint(mark)",
+            """mark = hashlib.sha256(os.environ['TOKEN'].encode()).hexdigest()
+print(mark)
+print(hashlib.sha256(password.encode()).hexdigest())""",
         ),
         ("step:bad secret:api:token:TOKEN", "print(mark)\nmark / len(os.environ['TOKEN'])"),
     )
-    desk.run(path, code=1)
+    masked = f"hidden-{uuid.uuid4().hex}"
+    desk.run(path, "-p", f"password={masked}", code=1)
     import hashlib
 
-    assert hashlib.sha256(value.encode()).hexdigest() in desk.kfnb("logs", "latest", "only")
-    hidden = [value, desk.bucket.server.secret]
+    log = desk.kfnb("logs", "latest", "only")
+    assert [hashlib.sha256(one.encode()).hexdigest() for one in (value, masked)] == log.split()
+    hidden = [value, masked, desk.bucket.server.secret]
     assert all(hidden)
     files = desk.bucket.server.files()
     stored = {key: files.cat(key) for key in files.find(desk.bucket.name)}

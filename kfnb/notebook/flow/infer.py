@@ -28,6 +28,7 @@ from kfnb.notebook.flow.order import (
 from kfnb.notebook.flow.parameters import parameters
 from kfnb.notebook.flow.step_facts import WalkResult
 from kfnb.notebook.flow.undefined_names import UndefinedNames
+from kfnb.notebook.groups.step_groups import group_diagnostics, step_groups
 from kfnb.notebook.parsed_cell import (
     ParsedCell,
     keeping_trees,
@@ -151,6 +152,10 @@ def _infer(declared: Declared, memory: NotebookMemory) -> Pipeline:
     state = _library_state(declared, steps, sources, effects)
     edges = with_state(edges, state.flows, [s.name for s in steps])
     problems += state.diagnostics
+    groups = step_groups(
+        tuple(made.values()), edges, sources, setup=declared.setup, on_exit=declared.on_exit
+    )
+    problems += group_diagnostics(groups, made)
     return Pipeline(
         name=declared.name,
         description=declared.description,
@@ -167,6 +172,7 @@ def _infer(declared: Declared, memory: NotebookMemory) -> Pipeline:
         targets=declared.targets,
         on_exit=declared.on_exit,
         path=declared.document.path,
+        groups=groups,
     )
 
 

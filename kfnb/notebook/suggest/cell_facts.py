@@ -17,8 +17,8 @@ from kfnb.notebook.effects.library_state_facts import facts
 from kfnb.notebook.effects.notebook_names import know
 from kfnb.notebook.effects.statement_effects import imported_modules
 from kfnb.notebook.flow.infer import infer
+from kfnb.notebook.groups.unsaveable import unsaveable_names
 from kfnb.notebook.parsed_cell import ParsedCell, parse_cells
-from kfnb.notebook.suggest.unsaveable import unsaveable_names
 from kfnb.pipeline import Pipeline, Step
 
 _HEADING = re.compile(r"^\s{0,3}(#{1,2})\s+(.+?)\s*#*\s*$", re.MULTILINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import time
@@ -21,10 +22,10 @@ _MEMORY_SHARE = 4
 
 _LOADING_SECONDS = 30.0
 _RETRY_SECONDS = 300.0
-_STAMP_SECONDS = 0.5
-"""How long the state of all files is believed: looking takes some milliseconds."""
+_CODE_SECONDS = 5.0
+"""How long the state of kfnb's own files is believed: looking takes some ten milliseconds."""
 
-_stamps: dict[tuple[str, str], tuple[float, tuple[object, ...]]] = {}
+_code: tuple[float, tuple[object, ...]] = (float("-inf"), ())
 _PACKAGE = Path(__file__).parents[2]
 
 Done = Callable[[Forked | None], None]
@@ -238,26 +239,27 @@ def _stamp(spec: TemplateSpec) -> tuple[object, ...]:
 
     Installing and removing a package adds and removes names in the folder of packages.
     """
+    global _code  # noqa: PLW0603 (what was seen last, for all templates)
+    if time.monotonic() - _code[0] > _CODE_SECONDS:
+        _code = (time.monotonic(), _stamp_of_code())
     search = spec.environment.get("PYTHONPATH", "")
-    if time.monotonic() - _stamps.get((spec.python, search), (0.0, ()))[0] > _STAMP_SECONDS:
-        _stamps[spec.python, search] = (time.monotonic(), _new_stamp(spec.python, search))
-    return _stamps[spec.python, search][1]
+    folders = [*_package_folders(spec.python), *filter(None, search.split(os.pathsep))]
+    return *_code[1], *map(_modified, sorted(folders))
 
 
-def _new_stamp(python: str, search: str) -> tuple[object, ...]:
+@functools.cache
+def _package_folders(python: str) -> tuple[str, ...]:
     prefix = Path(python).parent.parent
-    folders = [*prefix.glob("lib*/python3*/site-packages")]
-    folders += map(Path, filter(None, search.split(os.pathsep)))
-    code = [
-        *_PACKAGE.glob("*.py"),
-        *_PACKAGE.glob("store/*.py"),
-        *_PACKAGE.glob("step/**/*.py"),
-    ]
-    return tuple(_modified(path) for path in sorted([*folders, *code]))
+    return tuple(map(str, prefix.glob("lib*/python3*/site-packages")))
 
 
-def _modified(path: Path) -> tuple[str, int]:
+def _stamp_of_code() -> tuple[object, ...]:
+    files = [*_PACKAGE.glob("*.py"), *_PACKAGE.glob("store/*.py"), *_PACKAGE.glob("step/**/*.py")]
+    return tuple(_modified(str(path)) for path in sorted(files))
+
+
+def _modified(path: str) -> tuple[str, int]:
     try:
-        return str(path), path.stat().st_mtime_ns
+        return path, Path(path).stat().st_mtime_ns
     except OSError:
-        return str(path), 0
+        return path, 0

@@ -39,7 +39,7 @@ class PreparedKernel:
             config=self._app.config,
             profile_dir=self._app.profile_dir,
             user_module=None,
-            user_ns={},
+            user_ns=None,
             compiler_class=XCachingCompiler,
         )
         # It is made when it is first used, which a step does before its first cell.
@@ -73,8 +73,6 @@ class PreparedKernel:
         shell.save_sys_module_state()
         shell.init_sys_modules()
         shell.sys_excepthook = sys.excepthook
-        # The kernel has no shell yet, so this does not make the names anew.
-        parent.user_ns = shell.user_ns
         # The last that was registered is called first: the shell's, and then the sockets'.
         atexit.unregister(shell.atexit_operations)
         atexit.register(shell.atexit_operations)

@@ -127,10 +127,7 @@ def test_their_memory_is_bounded(pool: Pool, monkeypatch: pytest.MonkeyPatch) ->
     assert not pool.pool.prepare(spec())
 
 
-def test_a_template_leaves_when_a_package_is_installed(
-    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(template_pool, "_STAMP_SECONDS", 0.0)
+def test_a_template_leaves_when_a_package_is_installed(pool: Pool, tmp_path: Path) -> None:
     one = spec(PYTHONPATH=str(tmp_path))
     pool.pool.prepare(one)
     first = pool.watched[0].pid

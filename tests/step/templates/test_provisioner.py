@@ -21,6 +21,18 @@ from tests.step.conftest import Bench, Ended, Source, other_environment
 from tests.step.templates.template_source import TemplateSource
 
 pytestmark = pytest.mark.slow
+# The shell of a forked kernel was made in its template.
+SHELL = """
+shell = get_ipython()
+kernel, app = shell.kernel, shell.kernel.parent
+print(type(shell), type(shell.compile), sys.excepthook.__qualname__, os.environ["PAGER"])
+print(sys.modules["__main__"].__dict__ is shell.user_ns, kernel.user_ns, type(shell.user_module))
+print(shell.parent is kernel, kernel.shell is app.shell is shell, shell.config is app.config)
+print(shell.display_pub.session is kernel.session, shell.displayhook.session is kernel.session)
+print(shell.starting_dir == os.getcwd(), shell.history_manager.dir_hist == [__import__("pathlib").Path.cwd()])
+print(sorted(app.config), app.config.IPKernelApp.connection_file == app.connection_file)
+print(shell.history_manager.hist_file, shell.profile_dir.location, shell.ipython_dir, len(In), sorted(Out))
+"""
 IMPORTS = ("import numpy", "import pandas", "import matplotlib.pyplot")
 
 
@@ -52,12 +64,13 @@ def test_a_step_in_a_forked_kernel_publishes_what_it_would_otherwise(
         "warnings.warn('careful')\nhash('text'), sorted({'a', 'b', 'c'}), [str(f) for f in warnings.filters]",
         "import atexit; atexit.register(print, 'bye')\nopen('made.txt', 'w').write('made')",
         "import os; print(sorted(n for n in dir() if not n.startswith('_')), os.path.basename(os.getcwd()))",
+        SHELL,
     )
     options = {"outputs": ("frame",), "environment": {"PYTHONHASHSEED": "0"}}
     fresh = bench.run("fresh", *cells, imports=IMPORTS, **options)
     forked = execute(bench, source, *cells, **options)
     assert forked.code == fresh.code == 0, forked.events[-1]
-    for cell in (0, 2, 3, 4, 5):
+    for cell in (0, 2, 3, 4, 5, 6):
         assert _plain(forked.text(cell)) == _plain(fresh.text(cell))
     assert forked.text(1).partition(" at ")[0] == fresh.text(1).partition(" at ")[0]
     kinds = [[sorted(o.get("data", {})) for o in c["outputs"]] for c in forked.notebook["cells"]]

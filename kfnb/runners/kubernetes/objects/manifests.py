@@ -312,7 +312,7 @@ def image_of(target: KubernetesOptions, pipeline: Pipeline, step: str) -> str:
 
 
 def check(target: KubernetesOptions, pipeline: Pipeline) -> None:
-    """Refuse options without store or image, and labels that the cluster would refuse.
+    """Refuse groups, options without store or image, and labels that the cluster would refuse.
 
     Raises
     ------
@@ -320,6 +320,14 @@ def check(target: KubernetesOptions, pipeline: Pipeline) -> None:
         With what to add or to correct.
     """
     store_inside(target)
+    group = next((group for group in pipeline.groups if group.names), None)
+    if group is not None:
+        listed = ", ".join(f'"{name}"' for name in group.steps)
+        raise UsageError(
+            f"Steps {listed} have to share a kernel: {group.why}. On Kubernetes each step has a "
+            "pod and a kernel of its own. Give these cells one step, make the value in each step "
+            "that uses it, or run on this machine."
+        )
     for step in pipeline.steps.values():
         if not image_of(target, pipeline, step.name):
             raise UsageError(
