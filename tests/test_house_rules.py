@@ -39,7 +39,7 @@ PRIVATE = frozenset(
 )
 """Words that tell a stranger nothing about what they name."""
 
-FIXED_NAMES = {"kfnb/live/protocol.py: found", "kfnb/pipeline.py: said"}
+FIXED_NAMES = {"kfnb/live/graph_types.py: found", "kfnb/pipeline.py: said"}
 """Names in the protocol of the pages and in the public interface."""
 NOT_A_WAIT = {
     "tests/step/test_order.py: timeout=1.5,",
