@@ -43,6 +43,8 @@ ALWAYS = {
     "collecting-nobody-reads",
     "method-of-an-argument", "method-of-a-kept-object", "object-of-a-factory",
     "own-state-and-shared-data", "sklearn-meta-estimators",
+    "pandas-option", "import-inside", "logging-config", "printoptions", "state-option-in-function",
+    "state-logging", "star-import", "import-in-step", "import-rebound",
     "repair-changed-too-late", "repair-file-read-too-early", "repair-file-read-old",
 }  # fmt: skip
 
