@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 CELLS = 200
 ROWS = 1000
 EDITS = 12
+STARTS = 8
 # Notes when a key edits, when the rows change, and when the graph is the newest one.
 _WATCH = """
 () => {
@@ -85,6 +86,23 @@ def side_panel(folder: Path) -> Iterator[Figure]:
         page.evaluate(_SCROLL)
         spent = (_busy(session) - before) * 10
         yield "scrolling, script and layout of a frame, mean", spent, "ms", f"{ROWS} rows"
+        page.close()
+        with serving(folder / "plain", extension=False) as plain:
+            pairs = [(_start(browser, plain), _start(browser, server)) for _ in range(STARTS)]
+        without, with_it = (statistics.median(times) for times in zip(*pairs, strict=True))
+        note = f"{without:.0f} ms without, median of {STARTS}"
+        yield "start of JupyterLab, with the extension", with_it - without, "ms more", note
+
+
+def _start(browser: Any, server: Any) -> float:
+    """Return the milliseconds until a fresh page of JupyterLab shows its launcher."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto(f"{server.url}lab?reset&token={server.token}")
+    page.locator(".jp-LauncherCard").first.wait_for(timeout=60_000)
+    taken: float = page.evaluate("performance.now()")
+    context.close()
+    return taken
 
 
 def _write(path: Path, count: int) -> None:

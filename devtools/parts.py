@@ -91,10 +91,10 @@ def packages(choices: Choices) -> None:
 
 
 def forked(choices: Choices) -> None:
-    """Execute notebooks in processes forked from templates, and in ordinary ones."""
+    """Execute notebooks without templates; the other parts have them, as is the default."""
     tests = ["tests/fidelity/test_corpus.py", "tests/fidelity/test_random.py"]
     sample = [] if choices.whole else ["-k", "seed or import or figure or option or logging"]
-    for templates in ("on", "off"):
+    for templates in ("on", "off") if choices.whole else ("off",):
         # Without templates is a variant of all tests that execute kernels.
         everything = choices.whole and templates == "off"
         select = ["-m", "slow and not browser and not cluster"] if everything else [*sample, *tests]
@@ -160,7 +160,7 @@ PARTS = {
         Part("unit", "tests that execute no kernels", 6, unit),
         Part("lowest", "tests with the lowest versions of other packages", 7, lowest),
         Part("packages", "packages that a template imports for its children", 1, packages),
-        Part("forked", "notebooks with KFNB_TEMPLATES=on and =off", 4, forked),
+        Part("forked", "notebooks with KFNB_TEMPLATES=off", 4, forked),
         Part("unwatched", "notebooks that use files, with KFNB_WATCH=off", 2, unwatched),
         Part("kernels", "tests that execute kernels", 8, kernels),
         Part("browser", "the views in Chromium", 8, browser, waits=True),

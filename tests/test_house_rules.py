@@ -39,12 +39,9 @@ PRIVATE = frozenset(
 )
 """Words that tell a stranger nothing about what they name."""
 
-FIXED_NAMES = {"kfnb/live/protocol.py: found", "kfnb/pipeline.py: said"}
+FIXED_NAMES = {"kfnb/live/graph_types.py: found", "kfnb/pipeline.py: said"}
 """Names in the protocol of the pages and in the public interface."""
 NOT_A_WAIT = {
-    "tests/kubernetes/test_faults_of_the_server.py: def two_steps(desk, seconds=2):",
-    "tests/kubernetes/test_faults_of_the_server.py: path = two_steps(desk, seconds=8)",
-    'tests/kubernetes/test_pods.py: ("setup", SLOW_TO_SAVE.format(seconds=8)),',
     "tests/step/test_order.py: timeout=1.5,",
     'tests/step/values/test_libraries.py: "du": [datetime.timedelta(seconds=5)] * 3,',
 }

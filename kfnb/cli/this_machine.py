@@ -173,7 +173,8 @@ def _views() -> Iterator[Finding]:
     else:
         fit = f"jupyterlab_widgets {page}, ipywidgets {kernel}"
         yield Finding("jupyter", "ok", f"{' and '.join(labs)} can show live views ({fit}).")
-    yield _panel()
+    if problem is None:  # otherwise the panel was not built either
+        yield _panel()
 
 
 def _node() -> Finding:

@@ -12,9 +12,21 @@ was begun anew). Times are seconds since the epoch. Numbers without a JSON form 
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, TypedDict, get_args
+from typing import Literal, TypedDict, get_args
 
-Json = Any
+from kfnb.live.graph_types import (
+    Diagnostic,
+    Graph,
+    GraphEdge,
+    GraphNode,
+    GraphParameter,
+    Json,
+    Location,
+    Volume,
+)
+
+__all__ = ["Diagnostic", "Graph", "GraphEdge", "GraphNode", "GraphParameter", "Location", "Volume"]
+
 Tab = Literal["dag", "table", "metrics", "logs", "outputs", "runs", "compare"]
 TABS: tuple[Tab, ...] = get_args(Tab)
 
@@ -30,80 +42,6 @@ def step_id(step: str, index: str = "") -> str:
 
 Point = tuple[float, "int | None", "float | str | None"]
 """Time, step of a training loop (or None), value."""
-
-
-class Location(TypedDict):
-    """A cell of the notebook, or a line of it, as a person sees it.
-
-    ``cell`` is the index in the notebook, for programs only: it counts markdown cells, from 0.
-    ``text`` is the line, or the cell's first one where ``line`` (from 1) is None.
-    """
-
-    cell: int
-    id: str
-    execution_count: int | None
-    line: int | None
-    text: str
-
-
-class GraphNode(TypedDict):
-    """A step as it was read."""
-
-    id: str
-    name: str
-    cells: list[Location]
-    after: list[str]
-    options: dict[str, Json]
-    inputs: dict[str, str]
-    outputs: list[str]
-    parameters: list[str]
-    on_exit: bool
-
-
-class GraphEdge(TypedDict):
-    """A dependency; ``found`` if it was not in the notebook but added by the run."""
-
-    id: str
-    source: str
-    target: str
-    names: list[str]
-    files: list[str]
-    explicit: bool
-    found: bool
-    why: str
-
-
-class Diagnostic(TypedDict):
-    """A finding, as :class:`kfnb.Diagnostic`."""
-
-    code: str
-    severity: Literal["error", "warning", "hint"]
-    message: str
-    remedy: str
-    step: str | None
-    location: Location | None
-
-
-class Volume(TypedDict):
-    """A claim or an empty folder that every step has."""
-
-    name: str
-    mount: str
-    claim: str | None
-    size: str | None
-
-
-class Graph(TypedDict):
-    """The trait ``graph``; ``options`` are those of every step that sets none of its own."""
-
-    name: str
-    notebook: str | None
-    options: dict[str, Json]
-    volumes: list[Volume]
-    dot: str
-    nodes: list[GraphNode]
-    edges: list[GraphEdge]
-    diagnostics: list[Diagnostic]
 
 
 class RunInfo(TypedDict):
@@ -152,6 +90,8 @@ class StepState(TypedDict):
     step: str
     index: str
     round: int
+    again: str
+    """Why the step was begun anew; empty in its first round."""
     status: str
     attempts: int
     why: str | None

@@ -36,6 +36,10 @@ def graph(pipeline: Pipeline, runtime_edges: Iterable[engine.RuntimeEdge] = ()) 
         "name": pipeline.name,
         "notebook": pipeline.path,
         "options": _pipeline_options(pipeline),
+        "parameters": [
+            {"name": one.name, "type": one.type, "default": json_with_text(one.default)}
+            for one in pipeline.parameters
+        ],
         "volumes": [
             {"name": one.name, "mount": one.mount, "claim": one.claim, "size": one.size}
             for one in pipeline.volumes
@@ -177,6 +181,7 @@ def step_state(
         "step": step.name,
         "index": step.index,
         "round": step.round,
+        "again": step.again,
         "status": step.status,
         "attempts": step.attempts,
         "why": step.why,

@@ -91,6 +91,16 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         method="POST",
+        path="/targets/{target}/examine",
+        call="examine",
+        action="execute",
+        summary="What you may do in a workspace, and what runs miss there; a pod may try the image",
+        body="ExamineRequest",
+        answer="Examined",
+        errors=(404, 409),
+    ),
+    Operation(
+        method="POST",
         path="/check",
         call="check",
         process="check",

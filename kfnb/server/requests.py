@@ -62,6 +62,12 @@ class CheckRequest(Body, frozen=True):
     target: Annotated[str, Meta(min_length=1, max_length=100)] = "local"
 
 
+class ExamineRequest(Body, frozen=True):
+    """A workspace to look at, by the options of its target."""
+
+    target_options: dict[str, Any] = {}
+
+
 class SuggestRequest(Body, frozen=True):
     """A notebook to suggest steps for."""
 
@@ -156,6 +162,21 @@ class Workspaces(TypedDict):
     """The workspaces of a target."""
 
     workspaces: list[WorkspaceInfo]
+
+
+class TargetFinding(TypedDict):
+    """The result of one check of a workspace, with the commands that repair it."""
+
+    check: str
+    status: Literal["ok", "missing", "warning", "unknown", "optional", "fixed"]
+    sentence: str
+    commands: list[str]
+
+
+class Examined(TypedDict):
+    """What ``kfnb doctor`` prints about a workspace."""
+
+    findings: list[TargetFinding]
 
 
 class SuggestedStep(TypedDict):

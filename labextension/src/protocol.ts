@@ -79,11 +79,18 @@ export interface Volume {
   readonly size: string | null;
 }
 
+export interface GraphParameter {
+  readonly name: string;
+  readonly type: string;
+  readonly default: Json;
+}
+
 export interface Graph {
   readonly name: string;
   readonly notebook: string | null;
   /** Those of every step that sets none of its own. */
   readonly options: { readonly [name: string]: Json };
+  readonly parameters: readonly GraphParameter[];
   readonly volumes: readonly Volume[];
   readonly dot: string;
   readonly nodes: readonly GraphNode[];
@@ -125,6 +132,8 @@ export interface StepState {
   readonly index: string;
   /** How often the step was begun anew. */
   readonly round: number;
+  /** Why it was begun anew; empty in the first round. */
+  readonly again: string;
   readonly status: StepStatus;
   readonly attempts: number;
   readonly why: string | null;
@@ -164,7 +173,6 @@ export type Point = readonly [
 
 export interface Series {
   readonly run: string;
-  /** As {@link RunInfo.title}. */
   readonly title: string;
   readonly step: string;
   readonly index: string;
@@ -208,7 +216,6 @@ export interface StateMessage {
   readonly error: string | null;
   readonly paused: number;
   readonly finished: number | null;
-  /** Only the steps that changed. */
   readonly steps: StepStates;
   readonly edges?: readonly GraphEdge[];
   readonly dot?: string;
@@ -262,7 +269,6 @@ export interface NotebookMessage {
 
 export interface ComparedRun {
   readonly id: string;
-  /** As {@link RunInfo.title}. */
   readonly title: string;
   readonly status: RunStatus;
   readonly created: number;
@@ -300,7 +306,6 @@ export interface CompareMessage {
 /** A run in the list of those that can be chosen. */
 export interface ListedRun {
   readonly id: string;
-  /** As {@link RunInfo.title}. */
   readonly title: string;
   readonly notebook: string | null;
   readonly status: RunStatus | 'unreadable';

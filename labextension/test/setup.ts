@@ -10,6 +10,8 @@ class Observer {
 }
 
 Object.assign(globalThis, {
+  // Lumino extends it when it is loaded.
+  DragEvent: MouseEvent,
   ResizeObserver: Observer,
   matchMedia: () => ({ matches: false, addEventListener: () => undefined })
 });

@@ -1,5 +1,5 @@
 import { lanes } from '../src/panel/lanes';
-import { moved, type Proposal } from '../src/panel/outline';
+import { absorbed, moved, type Proposal } from '../src/panel/outline';
 import { fixes } from '../src/panel/quick-fix';
 import { stepRows, visible } from '../src/panel/rows';
 import type { Diagnostic } from '../src/protocol';
@@ -60,6 +60,7 @@ test('a row counts the problems of its step', () => {
     name: '',
     notebook: null,
     options: {},
+    parameters: [],
     volumes: [],
     dot: '',
     nodes: [],
@@ -104,4 +105,22 @@ test('the boundary of a proposed step moves, but not to where no step may begin'
   ]);
   expect(moved(proposal, 1, -1)).toBeNull();
   expect(moved(proposal, 0, 1)).toBeNull();
+});
+
+test('cells of a neighbour move into a proposed step, unless a boundary may not be there', () => {
+  const proposal: Proposal = {
+    steps: [
+      { name: 'one', cells: ['a', 'b'], reason: '' },
+      { name: 'two', cells: ['c'], reason: '' },
+      { name: 'three', cells: ['d', 'e'], reason: '' }
+    ],
+    setup: [],
+    parameters: [],
+    boundaries: [{ cell: 'e', names: [], why_not: 'a connection is open' }]
+  };
+  const names = (given: Proposal | null) =>
+    given?.steps.map(step => step.cells.join(''));
+  expect(names(absorbed(proposal, ['b'], 'two'))).toEqual(['a', 'bc', 'de']);
+  expect(names(absorbed(proposal, ['d', 'e'], 'two'))).toEqual(['ab', 'cde']);
+  expect(absorbed(proposal, ['d'], 'two')).toBeNull();
 });

@@ -13,6 +13,7 @@ from kfnb.api.run_view import RunView
 from kfnb.api.use_cases.event_lines import event_lines
 from kfnb.engine.core.event_types import (
     AttemptStarted,
+    GroupFormed,
     MetricLogged,
     OutputData,
     StepExpanded,
@@ -91,6 +92,14 @@ def test_events_of_an_instance_name_it(folder: RunFolder, first: str) -> None:
     view = RunView(folder)
     lines = [line for event in view.update() for line in event_lines(view, event)]
     assert lines[-1] == f"{first}[0]: started"
+
+
+def test_a_group_is_a_line_that_says_why(folder: RunFolder, first: str) -> None:
+    with Journal(folder.journal, folder.id) as journal:
+        journal.append(GroupFormed(id=first, members=((first, ""),), why="con cannot be saved"))
+    view = RunView(folder)
+    lines = [line for event in view.update() for line in event_lines(view, event)]
+    assert lines[-1] == f"{first}: execute in one kernel, because con cannot be saved"
 
 
 def test_a_second_round_is_visible_and_has_only_its_own_results(

@@ -6,6 +6,7 @@ the checkout, all as a user without rights; then ``start`` before the command of
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from tests.browser.conditions import ROOT
 
@@ -52,6 +55,21 @@ class Image:
         environment = {**theirs, "PATH": path, "HOME": str(self.user), "LANG": "C.UTF-8"}
         return {"cwd": self.checkout, "env": environment, **who}
 
+    def processes(self) -> Iterator[psutil.Process]:
+        """Find the processes of the demo, those too that were detached: its home is theirs."""
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("HOME") == str(self.user):
+                    yield process
+            except psutil.Error:  # it has ended, or is another user's
+                continue
+
+    def end_processes(self) -> None:
+        """Kill what still runs, as the end of a container does."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
     def run(self, *command: str) -> None:
         done = subprocess.run(
             command,
@@ -79,10 +97,12 @@ def built() -> Iterator[Image]:
         requirements = ["-r", "binder/requirements.txt"]
         image.run("python", "-m", "pip", "install", "-q", "--no-cache-dir", *requirements)
         image.run("binder/postBuild")
+        image.end_processes()
         # On Binder these may be read-only for the person who follows the link.
         _permit(base / "environment", "a-w")
         yield image
     finally:
+        Image(base, False).end_processes()
         _permit(base / "environment", "u+w")
         shutil.rmtree(base, ignore_errors=True)
 

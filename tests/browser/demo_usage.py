@@ -42,11 +42,8 @@ class Usage:
 
     def _look(self) -> None:
         total = 0
-        for process in psutil.process_iter():
+        for process in self.image.processes():
             try:
-                # Those that were detached from the server count too; their home is the demo's.
-                if process.environ().get("HOME") != str(self.image.user):
-                    continue
                 memory = process.memory_full_info()
                 total += getattr(memory, "pss", memory.rss)
                 if hasattr(process, "cpu_affinity"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Dialog, Page, Route
+    from playwright.sync_api import BrowserContext, Dialog, Page
 
 _INSIDE = ("blob", "data", "about", "file")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -30,13 +30,8 @@ class Guard:
     dialogs: list[str] = field(default_factory=list)
 
     def watch(self, context: BrowserContext) -> None:
-        context.route(leaves, self._stop)
         context.on("request", lambda request: self._note(request.url))
         context.on("page", self._watch_page)
-
-    def _stop(self, route: Route) -> None:
-        self.left.append(route.request.url)
-        route.abort()
 
     def _note(self, url: str) -> None:
         self.urls.append(url)

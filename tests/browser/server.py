@@ -19,6 +19,8 @@ from tests.browser import conditions
 from tests.waiting import PATIENCE
 
 _START = 60.0
+BASE_URL = "/user/ann/"
+"""As JupyterHub starts servers: what a page asks for must not begin with a plain slash."""
 LABEXTENSIONS = conditions.ROOT / "kfnb" / "labextension"
 _SETTINGS = {
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
@@ -80,8 +82,11 @@ class Server:
 
 
 @contextmanager
-def serving(base: Path) -> Iterator[Server]:
-    """Start a server that knows nothing of the user's own Jupyter; stop it, kernels included."""
+def serving(base: Path, *, extension: bool = True) -> Iterator[Server]:
+    """Start a server that knows nothing of the user's own Jupyter; stop it, kernels included.
+
+    Without ``extension``, its pages do not load that of kfnb.
+    """
     made = {name: base / name for name in ("root", "home", "runtime", "settings", "user")}
     for folder in made.values():
         folder.mkdir(parents=True)
@@ -90,7 +95,7 @@ def serving(base: Path) -> Iterator[Server]:
     log = base / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _command(made["root"]),
+            _command(made["root"], LABEXTENSIONS if extension else base / "no extensions"),
             cwd=made["root"],
             env=_environment(base, made),
             stdin=subprocess.DEVNULL,
@@ -101,7 +106,7 @@ def serving(base: Path) -> Iterator[Server]:
     try:
         about = _wait(made["runtime"] / f"jpserver-{process.pid}.json", process, log)
         server = Server(
-            url=f"http://127.0.0.1:{about['port']}/",
+            url=f"http://127.0.0.1:{about['port']}{BASE_URL}",
             token=about["token"],
             root=made["root"],
             home=made["home"],
@@ -115,7 +120,7 @@ def serving(base: Path) -> Iterator[Server]:
         _stop(process)
 
 
-def _command(root: Path) -> list[str]:
+def _command(root: Path, extensions: Path) -> list[str]:
     # JupyterLab's server also serves Notebook 7, below /notebooks.
     options = {
         "ServerApp.ip": "127.0.0.1",
@@ -125,10 +130,11 @@ def _command(root: Path) -> list[str]:
         "ServerApp.allow_root": "True",
         "LabApp.news_url": "None",
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+        "ServerApp.base_url": BASE_URL,
         "LabApp.extension_manager": "readonly",
         # The extension as it was built last; an installed one is a copy.
-        "LabApp.extra_labextensions_path": str(LABEXTENSIONS),
-        "JupyterNotebookApp.extra_labextensions_path": str(LABEXTENSIONS),
+        "LabApp.extra_labextensions_path": str(extensions),
+        "JupyterNotebookApp.extra_labextensions_path": str(extensions),
     }
     return [sys.executable, "-m", "jupyterlab", *(f"--{k}={v}" for k, v in options.items())]
 
@@ -144,6 +150,8 @@ def _environment(base: Path, made: dict[str, Path]) -> dict[str, str]:
         "JUPYTER_CONFIG_DIR": str(base / "config"),
         "JUPYTER_DATA_DIR": str(base / "data"),
         "JUPYTER_RUNTIME_DIR": str(made["runtime"]),
+        "JUPYTERHUB_SERVICE_PREFIX": BASE_URL,
+        "JUPYTERHUB_USER": "ann",
         "JUPYTERLAB_SETTINGS_DIR": str(made["settings"]),
         "JUPYTERLAB_WORKSPACES_DIR": str(base / "workspaces"),
         "KFNB_HOME": str(made["home"]),

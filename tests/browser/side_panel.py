@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
+from tests.browser.conditions import ROOT
 from tests.browser.view import expect
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
     from tests.browser.book import Book
+
+
+AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 class Panel:
@@ -34,6 +39,40 @@ class Panel:
 
     def expect_steps(self, *names: str) -> None:
         expect(self.root.locator(".kfnb-row-name")).to_have_text(list(names))
+
+    def chip(self, cell: int, name: str) -> Locator:
+        assert self.book is not None
+        return self.book.cell(cell).get_by_role("button", name=name).first
+
+    def form(self, opener: Locator) -> Locator:
+        """Open the form of a chip, or of another button."""
+        opener.click()
+        form = self.page.get_by_role("dialog", name="Step of the cell")
+        form.wait_for()
+        return form
+
+    def cells(self) -> list[dict[str, Any]]:
+        """Return the cells as they were saved."""
+        assert self.book is not None
+        found: list[dict[str, Any]] = json.loads(self.book.path.read_text())["cells"]
+        return found
+
+    def inaccessible(self) -> list[str]:
+        """Return what axe finds serious in what kfnb shows: rules with their elements."""
+        self.page.add_script_tag(path=AXE)
+        found: list[str] = self.page.evaluate(
+            """async () => {
+              const include = ['#kfnb-panel', '.kfnb-chip-row', '.kfnb-cell-form'];
+              const {violations} = await axe.run(
+                {include: include.filter(one => document.querySelector(one))},
+                {resultTypes: ['violations']}
+              );
+              return violations
+                .filter(one => ['serious', 'critical'].includes(one.impact))
+                .map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' ')}`);
+            }"""
+        )
+        return found
 
     def press(self, name: str) -> None:
         self.root.get_by_role("button", name=name, exact=True).click()

@@ -14,17 +14,21 @@ def far_apart(desk, source, command, *, name):
     return desk.notebook(*cells, name=name), len(cells) - 1
 
 
+def expect_to_lead_to_the_step(book, link, shoot):
+    expect(book.cell(1)).not_to_be_in_viewport()
+    link.click()
+    expect(book.cell(1)).to_be_in_viewport()
+    shoot("there")
+
+
 @pytest.mark.parametrize("front", ["lab", "notebook"])
 def test_a_link_leads_to_the_cell(desk, opened, front, shoot):
     path, last = far_apart(desk, "print(rowz)", "%pipeline check", name="a wrong one's.ipynb")
     book = opened(path)
     book.run(0)
     out = book.run(last)
-    expect(book.cell(1)).not_to_be_in_viewport()
     pages = len(book.page.context.pages)
-    out.get_by_role("link", name="line 1").click()
-    expect(book.cell(1)).to_be_in_viewport()
-    shoot("there")
+    expect_to_lead_to_the_step(book, out.get_by_role("link", name="line 1"), shoot)
     # In the notebook that is open, not in another tab or page.
     assert len(book.page.context.pages) == pages
     if front == "lab":
@@ -39,7 +43,5 @@ def test_a_location_in_a_view_leads_to_the_cell(desk, opened, front, shoot):
     view = View(book.run(last)).drawn()
     view.node("train").click()
     shoot("location")
-    expect(book.cell(1)).not_to_be_in_viewport()
-    view.detail.get_by_role("button", name="print('trained')").click()
-    expect(book.cell(1)).to_be_in_viewport()
-    shoot("there")
+    location = view.detail.get_by_role("button", name="print('trained')")
+    expect_to_lead_to_the_step(book, location, shoot)

@@ -163,6 +163,9 @@ def test_the_versions_of_the_side_panel_and_the_server_are_compared(
 
     versions = {"jupyterlab": "4.4", "jupyterlab_widgets": "3.0.17", "ipywidgets": "8.1.9"}
     monkeypatch.setattr(this_machine, "_version", versions.get)
+    monkeypatch.setattr(bundle, "build_problem", lambda: "The live views were not built.")
+    assert "side panel" not in findings(kfnb)
+    monkeypatch.setattr(bundle, "build_problem", lambda: None)
     package = tmp_path / "package.json"
     if page is not None:
         package.write_text(json.dumps({"version": page}))

@@ -27,6 +27,7 @@ import pytest
 
 from tests.cluster.layout import CACHE, RUNNING, S3_INSIDE, S3_KEY, S3_SECRET
 from tests.cluster.machine import Unable, check
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient, BatchV1Api, CoreV1Api
@@ -245,7 +246,7 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]
     name = f"{short}-{uuid.uuid4().hex[:6]}"
     core = cluster.core()
     core.create_namespace({"metadata": {"name": name, "labels": RESTRICTED}})
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while True:
         # Pods are refused until the controller has made the default service account.
         try:
@@ -308,7 +309,7 @@ def hidden_s3(cluster: Cluster, namespace: str, node: Node) -> str:
     core.create_namespaced_pod(namespace, pod)
     service = {"selector": {"app": name}, "ports": [{"port": 9000}]}
     core.create_namespaced_service(namespace, {"metadata": about, "spec": service})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         status = core.read_namespaced_pod_status(name, namespace).status
         if any(one.ready for one in status.container_statuses or ()):

@@ -58,7 +58,7 @@ def job(name: str, image: str, command: Sequence[str], **container: Any) -> Plai
     return {"metadata": {"name": name}, "spec": {"backoffLimit": 0, "template": template}}
 
 
-def ended(cluster: Cluster, namespace: str, name: str, seconds: float = 90) -> str:
+def ended(cluster: Cluster, namespace: str, name: str, seconds: float = 180) -> str:
     """Wait for a Job's end; returns ``Complete`` or ``Failed``."""
     batch = cluster.batch()
 
@@ -76,7 +76,7 @@ def pod_of(cluster: Cluster, namespace: str, name: str) -> Any:
     return pod
 
 
-def run(cluster: Cluster, namespace: str, body: Plain, seconds: float = 90) -> str:
+def run(cluster: Cluster, namespace: str, body: Plain, seconds: float = 180) -> str:
     """Run a Job that must complete; returns its log."""
     name = body["metadata"]["name"]
     cluster.batch().create_namespaced_job(namespace, body)

@@ -90,9 +90,9 @@ class Node:
         began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._ask({"start": name})
         if name in ("kube-apiserver", "etcd"):
-            _until(self.api.answers, f"{name} does not answer", 60)
+            _until(self.api.answers, f"{name} does not answer", START)
         elif name == "kubelet":
-            _until(lambda: self.api.node_ready_since(began), "the kubelet is not ready", 60)
+            _until(lambda: self.api.node_ready_since(began), "the kubelet is not ready", START)
 
     @contextlib.contextmanager
     def without(self, name: str, *, kill: bool = False) -> Iterator[None]:

@@ -22,7 +22,7 @@ ALWAYS = {
     "conditional-binding", "conditional-absent", "delete", "star-import-in-step", "function-redefined",
     "class-body-reads", "late-binding", "nested-scopes", "global-counter", "walrus", "except-as",
     "function-mutates-indirectly", "mutable-default", "registry-decorator", "closure-over-value",
-    "memo", "generator", "iterator", "bound-method", "recursion", "async", "isinstance", "enum",
+    "memo", "generator", "group-connection", "iterator", "bound-method", "recursion", "async", "isinstance", "enum",
     "dataclass", "namedtuple", "property", "class-attribute-change", "instance-of-local-class",
     "class-edited", "two-names", "two-names-in-two-steps", "hidden-alias", "change-and-read",
     "hidden-change-through-closure", "callable-instance", "random-object", "shell", "bash-cell",
@@ -43,6 +43,8 @@ ALWAYS = {
     "collecting-nobody-reads",
     "method-of-an-argument", "method-of-a-kept-object", "object-of-a-factory",
     "own-state-and-shared-data", "sklearn-meta-estimators",
+    "pandas-option", "import-inside", "logging-config", "printoptions", "state-option-in-function",
+    "state-logging", "star-import", "import-in-step", "import-rebound",
     "repair-changed-too-late", "repair-file-read-too-early", "repair-file-read-old",
 }  # fmt: skip
 

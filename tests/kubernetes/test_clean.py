@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.cluster.jobs import until
-from tests.kubernetes.runs import jobs, start, until_begun
+from tests.kubernetes.runs import WAIT, jobs, let_go, start, until_begun
 
 
 def test_objects_of_ended_runs_are_removed_and_those_of_running_ones_stay(desk):
@@ -21,9 +21,7 @@ def test_objects_of_ended_runs_are_removed_and_those_of_running_ones_stay(desk):
     path = desk.notebook(("step:a", "x = 1"), ("step:b", "print(x)"))
     desk.run(path)
     first = desk.status()["id"]
-    slow = desk.notebook(
-        ("step:only", "print('begun', flush=True)\nimport time; time.sleep(20)"), name="slow.ipynb"
-    )
+    slow = desk.notebook(("step:only", WAIT), name="slow.ipynb")
     start(desk, slow)
     until_begun(desk)
     options = [*desk.options, "--keep", "0"]
@@ -36,6 +34,7 @@ def test_objects_of_ended_runs_are_removed_and_those_of_running_ones_stay(desk):
     until(lambda: not [m for m in maps() if first in m], "the end of the first run's objects")
     assert "kfnb-of-another" in maps()
     assert not [key for key in stored() if first in key and not key.startswith("cache/")]
+    let_go(desk)
     until(lambda: desk.status()["status"] == "succeeded", "the end of the second run")
     # Its driver has said so, and takes a moment to leave.
     until(lambda: "kept run" not in desk.kfnb("clean", *desk.options), "the end of its driver")

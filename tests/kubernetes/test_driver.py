@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.jobs import until
-from tests.kubernetes.runs import jobs, pods, start, told, until_begun, until_ended
+from tests.kubernetes.runs import WAIT, jobs, let_go, pods, start, told, until_begun, until_ended
 
 GRANT = """
 import sys
@@ -26,17 +26,12 @@ for item in driver_objects(sys.argv[1]):
 """
 
 
-def work(seconds):
-    """Three steps of which the second takes so long."""
-    second = f"print('begun', mark, flush=True)\ntime.sleep({seconds})\nprint('done')\ny = 1"
-    return (
-        ("step:first", "import uuid\nmark = uuid.uuid4().hex"),
-        ("step:second", f"import time\n{second}"),
-        ("step:third", "print(y)"),
-    )
-
-
-WORK = work(12)
+WORK = (
+    ("step:first", "import uuid\nmark = uuid.uuid4().hex"),
+    ("step:second", WAIT + "print(mark)\nprint('done')\ny = 1"),
+    ("step:third", "print(y)"),
+)
+"""Three steps of which the second waits until the test lets it go on."""
 
 
 @pytest.fixture
@@ -98,9 +93,9 @@ def an_hour_passes(desk):
     leases.replace_namespaced_lease(lease.metadata.name, desk.namespace, lease)
 
 
-def followed_when_its_driver_died(desk, folder, cells=WORK):
+def followed_when_its_driver_died(desk, folder):
     """Another machine that follows a run of this one, whose driver is killed and forgotten."""
-    start(desk, desk.notebook(*cells), "--driver", "here")
+    start(desk, desk.notebook(*WORK), "--driver", "here")
     until_begun(desk, "second")
     other = another_machine(desk, folder)
     assert other.status()["driver"] == "alive"
@@ -123,6 +118,7 @@ def test_the_laptop_may_close(driven):
     until_begun(driven, "second")
     assert len(driver_pods(driven)) == 1
     os.kill(companion(driven), signal.SIGKILL)
+    let_go(driven)
 
     def ended():
         [job] = drivers(driven)
@@ -137,11 +133,11 @@ def test_the_laptop_may_close(driven):
 
 
 def test_a_returning_machine_follows_the_run_that_continues(driven):
-    slow = "import time\nprint('begun', flush=True)\ntime.sleep(45)\nprint('done')\ny = 1"
-    start(driven, driven.notebook(WORK[0], ("step:second", slow), WORK[2]))
+    start(driven, driven.notebook(*WORK))
     until_begun(driven, "second")
     os.kill(companion(driven), signal.SIGKILL)
     assert driven.status()["driver"] == "alive"
+    let_go(driven)
     until_ended(driven, "succeeded")
     once(driven)
     assert len(drivers(driven)) == 1
@@ -181,6 +177,7 @@ def test_another_machine_follows_and_stops_a_run_that_this_one_drives(desk, tmp_
 def test_another_machine_continues_when_this_one_is_silent(desk, tmp_path):
     other = followed_when_its_driver_died(desk, tmp_path / "other")
     until(lambda: other.status()["driver"].startswith("lost since"), "it to count as lost", 180)
+    let_go(desk)
     other.kfnb("resume", "latest")
     assert other.status()["status"] == "succeeded"
     once(other)
@@ -189,7 +186,7 @@ def test_another_machine_continues_when_this_one_is_silent(desk, tmp_path):
 
 
 def test_another_machine_can_stop_a_run_whose_driver_was_killed(desk, tmp_path):
-    other = followed_when_its_driver_died(desk, tmp_path / "other", work(600))
+    other = followed_when_its_driver_died(desk, tmp_path / "other")
     other.kfnb("stop", "latest")
     assert other.status()["status"] == "cancelled"
     until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 180)
@@ -205,6 +202,7 @@ def test_a_run_that_ended_here_and_continues_on_another_machine_is_followed(desk
     until(lambda: other.status()["status"] == "running", "it to go on", 180)
     found = desk.status()
     assert (found["status"], found["driver"]) == ("running", "alive")
+    let_go(desk)
     assert desk.kfnb("logs", "latest", "third", "-f") == "1\n"
 
 
@@ -257,6 +255,7 @@ def test_a_killed_driver_comes_back_and_nothing_runs_twice(driven):
     driven.cluster.core().delete_namespaced_pod(
         pod.metadata.name, driven.namespace, grace_period_seconds=0
     )
+    let_go(driven)
     until_ended(driven, "succeeded")
     once(driven)
     assert len(told(driven, "DriverStarted")) == 2
@@ -294,6 +293,7 @@ def test_a_driver_here_that_was_overtaken_leaves(driven):
     run = lock.parent.name
     os.kill(pid, signal.SIGSTOP)
     an_hour_passes(driven)
+    let_go(driven)
     try:
         other = Path(driven.folder.parent / "elsewhere")
         environment = {**os.environ, **driven.environment, "KFNB_HOME": str(other)}
@@ -308,7 +308,7 @@ def test_a_driver_here_that_was_overtaken_leaves(driven):
         subprocess.run([sys.executable, "-c", text, run, about], env=environment, check=True)
         command = [sys.executable, "-m", "kfnb.runners", str(other / "runs" / run)]
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == 0, done.stderr
         before = {j.metadata.uid for j in jobs(driven)}

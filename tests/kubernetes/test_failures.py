@@ -7,12 +7,21 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests.cluster.jobs import until
-from tests.kubernetes.runs import jobs, pods, start, told, until_begun, until_ended
+from tests.kubernetes.runs import (
+    UNTIL_ATTEMPT,
+    WAIT,
+    jobs,
+    let_go,
+    pods,
+    start,
+    told,
+    until_begun,
+    until_ended,
+)
 
 
 def objects(desk):
@@ -130,7 +139,7 @@ def test_retries_come_later_and_later_and_end(desk):
 
 def test_infrastructure_that_fails_again_and_again_is_not_the_step_s_fault(desk):
     """Its pods go away three times, and it has no retries of its own."""
-    path = desk.notebook(("step:only", "import time\nprint('begun', flush=True)\ntime.sleep(5)"))
+    path = desk.notebook(("step:only", UNTIL_ATTEMPT.format(4)))
     start(desk, path)
     for attempt in range(1, 4):
         until_begun(desk, attempt=attempt)
@@ -146,7 +155,7 @@ def test_a_stopped_run_leaves_nothing(desk):
     path = desk.notebook(("step:slow", "import time\nprint('begun', flush=True)\ntime.sleep(600)"))
     command = [sys.executable, "-m", "kfnb.cli.main", "run", str(path), *desk.options, "--detach"]
     subprocess.run(command, cwd=desk.folder, env={**os.environ, **desk.environment}, check=True)
-    until(lambda: "begun" in desk.kfnb("logs", "latest", "slow"), "the step to print", 180)
+    until_begun(desk, "slow")
     desk.kfnb("stop", "latest")
     until(lambda: desk.status()["status"] == "cancelled", "the end of the run", 180)
     until(lambda: not objects(desk), "nothing to be left", 180)
@@ -155,10 +164,7 @@ def test_a_stopped_run_leaves_nothing(desk):
 def test_a_driver_that_is_killed_is_followed_by_another_and_nothing_runs_twice(desk):
     path = desk.notebook(
         ("step:first", "import uuid\nmark = uuid.uuid4().hex"),
-        (
-            "step:second",
-            "import time\nprint('begun', mark, flush=True)\ntime.sleep(8)\nprint('done')",
-        ),
+        ("step:second", WAIT + "print(mark)\nprint('done')"),
     )
     environment = {**os.environ, **desk.environment}
     command = [sys.executable, "-m", "kfnb.cli.main", "run", str(path), *desk.options, "--detach"]
@@ -166,8 +172,8 @@ def test_a_driver_that_is_killed_is_followed_by_another_and_nothing_runs_twice(d
     until_begun(desk, "second")
     [lock] = desk.folder.parent.glob("home/runs/*/driver.lock")
     os.kill(int(lock.read_text()), signal.SIGKILL)
-    time.sleep(1)
-    assert desk.status()["driver"].startswith("lost")
+    until(lambda: desk.status()["driver"].startswith("lost"), "it to count as lost")
+    let_go(desk)
     desk.kfnb("resume", "latest")
     steps = desk.status()["steps"]
     assert {s["status"] for s in steps.values()} == {"succeeded"}

@@ -9,9 +9,18 @@ import uuid
 import pytest
 
 from tests.cluster.jobs import job, until
-from tests.kubernetes.runs import jobs, pods, start, told, until_begun, until_ended, until_said
-
-SLOW = "import time\nprint('begun', flush=True)\ntime.sleep({})\nx = 1"
+from tests.kubernetes.runs import (
+    UNTIL_ATTEMPT,
+    WAIT,
+    jobs,
+    let_go,
+    pods,
+    start,
+    told,
+    until_begun,
+    until_ended,
+    until_said,
+)
 
 
 def stopped(desk, others=()):
@@ -21,7 +30,6 @@ def stopped(desk, others=()):
     until(
         lambda: not jobs(desk) and [p.metadata.name for p in pods(desk)] == list(others),
         "nothing to be left",
-        60,
     )
     maps = desk.cluster.core().list_namespaced_config_map(desk.namespace).items
     assert [m.metadata.name for m in maps] == ["kube-root-ca.crt"]
@@ -39,7 +47,7 @@ def evict(core, pod):
 
 @pytest.mark.parametrize("take_away", [delete, evict])
 def test_a_pod_that_is_removed_is_an_infrastructure_failure_and_is_retried(desk, take_away):
-    start(desk, desk.notebook(("step:only", SLOW.format(6))))
+    start(desk, desk.notebook(("step:only", UNTIL_ATTEMPT.format(2))))
     until_begun(desk)
     [pod] = pods(desk)
     take_away(desk.cluster.core(), pod)
@@ -50,7 +58,9 @@ def test_a_pod_that_is_removed_is_an_infrastructure_failure_and_is_retried(desk,
 
 def test_a_step_tagged_once_is_executed_again_only_when_a_person_resumes_the_run(desk):
     """Its pod was lost after its first cell began, so what it did outside may have happened."""
-    path = desk.notebook(("step:only once retries:3", SLOW.format(6)), ("step:after", "print(x)"))
+    path = desk.notebook(
+        ("step:only once retries:3", UNTIL_ATTEMPT.format(2)), ("step:after", "print(x)")
+    )
     start(desk, path)
     until_begun(desk)
     [pod] = pods(desk)
@@ -68,10 +78,11 @@ def test_a_step_tagged_once_is_executed_again_only_when_a_person_resumes_the_run
 
 def test_a_job_that_a_ttl_removed_before_anybody_looked(desk):
     """What the step has published decides; nothing is executed again."""
-    start(desk, desk.notebook(("step:only", SLOW.format(3)), ("step:next", "print(x)")))
+    start(desk, desk.notebook(("step:only", WAIT + "x = 1"), ("step:next", "print(x)")))
     until_begun(desk)
     [lock] = desk.folder.parent.glob("home/runs/*/driver.lock")
     os.kill(int(lock.read_text()), signal.SIGKILL)
+    let_go(desk)
     until(lambda: any(j.status.succeeded for j in jobs(desk)), "the Job's end", 180)
     [first] = jobs(desk)
     desk.cluster.batch().delete_namespaced_job(
@@ -106,7 +117,7 @@ def test_an_image_that_is_pushed_late_is_still_used(desk, node):
     until_said(desk, name)
     node.push(node.images.step, name)
     # The node waits longer and longer before it tries again.
-    assert until_ended(desk, "succeeded", 360)["steps"]["only"]["attempts"] == 1
+    assert until_ended(desk, "succeeded")["steps"]["only"]["attempts"] == 1
     assert not told(desk, "AttemptFailed")
 
 

@@ -78,7 +78,7 @@ class Killer:
             env={**os.environ, **self.desk.environment},
             stdout=subprocess.DEVNULL,
         )
-        self.command.wait(120)
+        self.command.wait(300)
         with self.lock:
             self.at = None
             return self.killed
@@ -156,18 +156,16 @@ def test_at_every_call_of_a_stop(desk, proxy, side):
             killer.at = None
         if killer.killed is not None:
             met.append(killer.killed)
-            if not told(desk, "RunCancelled", run=run):
+            if desk.status(run)["status"] != "cancelled":
                 desk.kfnb("stop", run)
-        assert told(desk, "RunCancelled", run=run), (at, killer.killed)
+        assert desk.status(run)["status"] == "cancelled", (at, killer.killed)
         until(
             lambda: not of_run(jobs(desk), run) and not of_run(pods(desk), run),  # noqa: B023
             f"nothing to be left after {killer.killed}",
-            60,
         )
         maps = desk.cluster.core().list_namespaced_config_map(desk.namespace).items
         assert [m.metadata.name for m in maps] == ["kube-root-ca.crt"]
         if killer.killed is None:
             break
     assert any(call.startswith("DELETE") for call in met), met
-    assert desk.status()["status"] == "cancelled"
     print(side, met)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cluster.jobs import until
 from tests.kubernetes.proxy import Cut, Proxy
+from tests.kubernetes.runs import WAIT, let_go
 from tests.runners.kubernetes.wrongs import Answer, Lost, Says, line, refusal
 
 GONE = Says(line("ERROR", refusal(410, "too old resource version", "Expired")))
@@ -25,9 +26,9 @@ def proxy(desk, tmp_path):
         yield made
 
 
-def two_steps(desk, seconds=2):
+def two_steps(desk, first="import time\nprint('begun', flush=True)\ntime.sleep(2)\n"):
     return desk.notebook(
-        ("step:first", f"import time\nprint('begun', flush=True)\ntime.sleep({seconds})\nx = 1"),
+        ("step:first", f"{first}x = 1"),
         ("step:second", "print('x is', x)"),
     )
 
@@ -80,7 +81,7 @@ def test_silent_watches(desk, proxy):
 
 
 def test_an_api_server_that_stops_during_a_run(desk, proxy):
-    path = two_steps(desk, seconds=8)
+    path = two_steps(desk, WAIT)
     environment = {**os.environ, **desk.environment}
     command = [sys.executable, "-m", "kfnb.cli.main", "run", str(path), *desk.options]
     run = subprocess.Popen(
@@ -88,9 +89,10 @@ def test_an_api_server_that_stops_during_a_run(desk, proxy):
     )
     until(lambda: "begun" in _log(desk), "the step to print", 180)
     with proxy.away():
+        let_go(desk)
         # The step ends meanwhile; its Job is complete before anybody can see it.
         _complete(desk)
-    out, _ = run.communicate(timeout=120)
+    out, _ = run.communicate(timeout=300)
     assert run.returncode == 0, out
     is_whole(desk)
 

@@ -9,7 +9,7 @@ from kfnb.errors import InfrastructureError
 from kfnb.runners.kubernetes.api.client import connect
 from kfnb.runners.kubernetes.logs.pod_log import Gap, PodLog, Raw
 from tests.cluster.jobs import job, pod_of, until
-from tests.kubernetes.runs import start, told, until_begun, until_ended
+from tests.kubernetes.runs import WAIT, let_go, start, told, until_begun, until_ended
 
 STRANGE = (
     ("step:only", r"print('one\rtwo\r\n\x1b[31mred\x1b[0m \u00e4\U0001f600\ttab')"),
@@ -85,12 +85,12 @@ for n in range(100):
 
 
 def test_lines_come_while_the_step_executes(desk):
-    source = "import time\nprint('begun', flush=True)\ntime.sleep(15)\nprint('over')"
-    start(desk, desk.notebook(("step:only", source)))
+    start(desk, desk.notebook(("step:only", WAIT + "print('over')")))
     until_begun(desk)
     assert "begun" in desk.kfnb("logs", "latest", "only")
     assert desk.status()["steps"]["only"]["status"] == "running"
     assert b"over" not in log_of(desk)
+    let_go(desk)
     assert until_ended(desk, "succeeded")
     assert log_of(desk) == b"begun\nover\n"
 

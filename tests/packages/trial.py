@@ -28,6 +28,7 @@ from kfnb.step.templates.template import (
     TemplateSpec,
     Unusable,
 )
+from tests.kernel_arguments import kernel_arguments
 
 TABLE = Path(__file__).with_name("table.json")
 PATIENCE = 300.0
@@ -96,12 +97,11 @@ def _outcome(template: Template, statement: str, folder: Path) -> tuple[str, str
 
 
 def _child(template: Template, statement: str, stem: Path) -> str:
-    connection = {"transport": "ipc", "ip": str(stem), "key": "", "signature_scheme": "hmac-sha256"}
-    ports = {f"{name}_port": 0 for name in ("shell", "iopub", "stdin", "control", "hb")}
-    stem.with_suffix(".json").write_text(json.dumps({**connection, **ports}))
     code = f"{statement}\nopen({str(stem) + '.done'!r}, 'w').close()\nimport os; os._exit(0)"
-    arguments = ("-f", f"{stem}.json", "--HistoryManager.hist_file=:memory:", "-c", code)
-    template.fork(ForkOrder(arguments, str(stem.parent), dict(template.spec.environment)), [])
+    template.fork(
+        ForkOrder(kernel_arguments(stem, code), str(stem.parent), dict(template.spec.environment)),
+        [],
+    )
     pid = 0
     for event in _events(template):
         if isinstance(event, Forked):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +25,7 @@ from tests.runners.bench import (
     wait_for,
     why,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -38,9 +38,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 
 def wait_until_ended(run: RunFolder) -> None:
-    deadline = time.monotonic() + 20
-    while driver_state(run) == "alive" and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: driver_state(run) != "alive", "the driver ends")
     assert driver_state(run) == "ended"
 
 
@@ -127,6 +125,51 @@ def test_a_failed_run_is_resumed_in_the_background(tmp_path: Path) -> None:
     resume(run)
     wait_for(run, "StepSucceeded", "b")
     assert [e.step for e in events(run, "AttemptStarted")] == ["a", "b", "b"]
+
+
+def test_a_kernel_that_steps_share_outlives_the_driver_and_its_own_loss_costs_the_group(
+    tmp_path: Path,
+) -> None:
+    wait = (
+        "import time\nfrom pathlib import Path\nwhile not Path('{}').exists(): time.sleep(0.02)\n"
+    )
+    steps = {
+        "make": Make("import threading\nlock = threading.Lock()\nlock.acquire()", outputs=["lock"]),
+        "use": Make(
+            f"{wait.format('one')}assert lock.locked()\nn = 1",
+            inputs={"lock": "make"},
+            outputs=["n"],
+        ),
+        "die": Make(
+            "import os\nfrom pathlib import Path\n"
+            "if not Path('died').exists():\n"
+            "    Path('died').write_text('x')\n    os.kill(os.getpid(), 9)\n"
+            "lock.release()\nassert n == 1\nm = lock.locked()",
+            inputs={"lock": "make", "n": "use"},
+            outputs=["m"],
+        ),
+        "read": Make("print(m)", inputs={"m": "die"}),
+    }
+    run = create_run(make_pipeline(tmp_path, steps), settings=quick(retries=1))
+    start_driver(run)
+    wait_for(run, "CellStarted", "use")
+    os.kill(int(events(run, "DriverStarted")[-1].data.pid), 9)
+    wait_until(lambda: driver_state(run) != "alive")
+    resume(run)
+    wait_for(run, "DriverStarted", count=2)
+    (tmp_path / "one").write_text("")
+    wait_for(run, "RunFinished")
+    assert status(run) == "succeeded", events(run)[-5:]
+    (group,) = events(run, "GroupFormed")
+    assert [name for name, _ in group.data.members] == ["make", "use", "die"]
+    # The next driver has gone on in the kernel; its loss in "die" cost all three another attempt.
+    started = [(e.step, e.attempt) for e in events(run, "AttemptStarted")]
+    assert started == [
+        *(("make", 1), ("use", 1), ("die", 1)),
+        *(("make", 2), ("use", 2), ("die", 2), ("read", 1)),
+    ]
+    assert run.attempt("read", 1).log.read_text() == "False\n"
+    wait_until_ended(run)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")

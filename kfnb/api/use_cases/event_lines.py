@@ -30,9 +30,13 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
             yield f"{name}: begins anew: {visible(data.because)}"
             others = [step_label(n, i) for n, i, _ in data.voids if (n, i) != data.target]
             if others:
-                yield f"{name}: with it, what used its result: {visible(', '.join(others))}"
+                those = "with it" if data.group else "with it, what used its result"
+                yield f"{name}: {those}: {visible(', '.join(others))}"
             if data.remedy:
                 yield f"{name}: to avoid this: {visible(data.remedy)}"
+        case types.GroupFormed():
+            members = ", ".join(step_label(n, i) for n, i in data.members)
+            yield f"{visible(members)}: execute in one kernel, because {visible(data.why)}"
         case types.AttemptStarted() if event.attempt == 1:
             yield f"{name}: started" + (f" ({visible(step.why)})" if step and step.why else "")
         case types.AttemptStarted():

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kfnb.notebook.diagnostics import make
 from kfnb.notebook.effects.statement_effects import imported_modules
-from kfnb.notebook.groups.unsaveable import generator_functions, unsaveable_names
+from kfnb.notebook.groups.unsaveable import generator_functions, owns_more, unsaveable_names
 from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Diagnostic, Edge, Step, StepGroup
 
@@ -33,6 +33,9 @@ def step_groups(
         made = {name: what for cell in step.cells for name, what in kinds.get(cell, {}).items()}
         for name, what in made.items():
             users = _users(steps, step.name, name) if name in step.outputs else set()
+            if owns_more(what):
+                # A path of it, for example, is of no use when it has ended.
+                users |= {s.name for s in steps if step.name in s.sources.values()}
             if users:
                 why = f"{name} is {what}, which cannot be saved"
                 seeds.append(({step.name, *users}, name, why, True))

@@ -14,7 +14,8 @@ _CALLS = frozenset((
     "boto3.client", "boto3.resource", "bz2.open", "concurrent.futures.ProcessPoolExecutor",
     "concurrent.futures.ThreadPoolExecutor", "csv.DictReader", "csv.DictWriter", "csv.reader",
     "csv.writer", "dask.distributed.Client", "duckdb.connect", "gzip.open", "h5py.File",
-    "httpx.Client", "io.open", "lzma.open", "multiprocessing.Lock", "multiprocessing.Pool",
+    "httpx.Client", "io.open", "lzma.open", "multiprocessing.Lock", "multiprocessing.Manager",
+    "multiprocessing.Pool",
     "mysql.connector.connect", "open", "os.scandir", "psycopg.connect", "psycopg2.connect",
     "pymongo.MongoClient", "pymysql.connect", "redis.Redis", "socket.create_connection",
     "socket.socket", "sqlalchemy.create_engine", "sqlite3.connect", "subprocess.Popen",
@@ -26,6 +27,26 @@ _CALLS = frozenset((
 ))
 # fmt: on
 """Calls that return connections, open files, locks, and processes."""
+
+
+_OWNERS = frozenset(
+    f"what {name}() returns"
+    for name in (
+        "multiprocessing.Manager",
+        "subprocess.Popen",
+        "tempfile.NamedTemporaryFile",
+        "tempfile.TemporaryDirectory",
+    )
+)
+
+
+def owns_more(what: str) -> bool:
+    """Return whether such a value ends with its process, and other values are of no use then.
+
+    >>> owns_more("what tempfile.TemporaryDirectory() returns")
+    True
+    """
+    return what in _OWNERS
 
 
 def unsaveable_names(

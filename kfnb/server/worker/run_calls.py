@@ -33,6 +33,7 @@ def calls(root: str | None) -> Mapping[str, Callable[..., Any]]:
     return {
         "targets": targets,
         "workspaces": workspaces,
+        "examine": examine,
         "runs": partial(runs, root),
         "run": partial(status, root),
         "start": partial(start, root),
@@ -79,6 +80,24 @@ def workspaces(*, target: str) -> dict[str, Any]:
         "workspaces": [
             {"context": one.context, "namespace": one.namespace, "current": one.current}
             for one in find_target(target).workspaces()
+        ]
+    }
+
+
+def examine(*, target: str, target_options: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask a workspace what one may do there; an image that is configured is tried in a pod."""
+    if target not in target_names():
+        raise ProblemError(404, f"There is no target {target[:100]!r}.")
+    looked_at = find_target(target).doctor(None, target_options, fix=False)
+    return {
+        "findings": [
+            {
+                "check": one.check,
+                "status": one.status,
+                "sentence": one.sentence,
+                "commands": list(one.commands),
+            }
+            for one in looked_at
         ]
     }
 

@@ -42,6 +42,12 @@ _REFUSED = {
     # What it removes is gone when the process ends that has made it.
     ("weakref", "finalize"),
 }
+_LOADS = frozenset(
+    ("__main__", "numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn", "statsmodels", "torch",
+     "xgboost", "lightgbm", "catboost", "networkx", "xarray", "PIL", "geopandas", "shapely",
+     "dateutil", "pytz", "pydantic", "attr", "attrs", "omegaconf", "tqdm", "joblib", "kfnb")
+)  # fmt: skip
+"""Packages whose objects load if they can be saved."""
 # Python has no public names for these types.
 _VIEWS: dict[type, tuple[type, Any]] = {
     type(getattr(kind(), name)()): (kind, getattr(kind, name))
@@ -73,6 +79,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         Arrays in the value, with their addresses.
     versions
         Classes that are pickled by value, and how often each was changed.
+    unproven
+        Whether it has met an object of a class of which it is not known whether it loads again.
     foreign
         Whether the value contains instances of other packages' classes, which may hide state.
     """
@@ -102,6 +110,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.uses: list[arrays.Use] = []
         self.versions: dict[type, int] = {}
         self.foreign = False
+        self.unproven = False
 
     def reducer_override(self, obj: Any) -> Any:
         """Reduce objects for which cloudpickle's way is not the right one."""
@@ -137,6 +146,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return _refuse
         package = kind.__module__.partition(".")[0]
         self.foreign |= package != "numpy" and package not in sys.stdlib_module_names
+        self.unproven |= package not in _LOADS and package not in sys.stdlib_module_names
         if arrays.is_array_kind(kind):
             return self._array
         if arrays.is_dtype_kind(kind):

@@ -4,15 +4,19 @@ import { InputDialog } from '@jupyterlab/apputils';
 import type { CommandRegistry } from '@lumino/commands';
 import * as tags from '../panel/declaration';
 import type { CellText, Role } from '../panel/outline';
-import { moved } from '../panel/outline';
+import { absorbed, moved } from '../panel/outline';
 import { allFixes } from './fixes';
 import { ids } from './ids';
 import { texts } from './notebook';
-import { askForRun } from './run-form';
-import { resume, start, stop } from './runs';
+import { debugStep } from './runs/debug';
+import { executedPath } from './runs/executed-notebooks';
+import { askForRun } from './runs/run-form';
+import { resume, start, stop } from './runs/run-actions';
 import type { Open, Session } from './session';
+import { above, nameFor, nextStep, stepOf } from './step-names';
 
 interface Arguments {
+  readonly cells?: unknown;
   readonly step?: unknown;
   readonly name?: unknown;
   readonly by?: unknown;
@@ -54,11 +58,11 @@ export function addCommands(
     return settings && start(session, open, settings);
   });
   add(ids.runFrom, trans.__('Run from This Step'), (open, given) => {
-    const step = stepOf(open, given);
+    const step = stepOf(open, given.step);
     return step && start(session, open, { from: step });
   });
   add(ids.runOnly, trans.__('Run Only This Step'), (open, given) => {
-    const step = stepOf(open, given);
+    const step = stepOf(open, given.step);
     return step && start(session, open, { only: step });
   });
   add(
@@ -72,6 +76,30 @@ export function addCommands(
     trans.__('Resume the Run with Its Old Code'),
     open => resume(session, open),
     ({ book }) => book.run !== null && !book.running
+  );
+  add(
+    ids.debug,
+    trans.__('Debug the Failed Step'),
+    (open, given) => {
+      const step = typeof given.step === 'string' ? given.step : failed(open);
+      return step && debugStep(session, commands, open, step);
+    },
+    open => failed(open) !== null
+  );
+  add(
+    ids.executed,
+    trans.__('Open the Executed Notebook of the Step'),
+    (open, given) => {
+      const step = stepOf(open, given.step);
+      const run = open.book.run?.id;
+      return step && run
+        ? commands.execute('docmanager:open', {
+            path: executedPath(run, step),
+            kernelPreference: { shouldStart: false, autoStartDefault: false }
+          })
+        : undefined;
+    },
+    ({ book }) => book.run !== null
   );
   add(ids.show, trans.__('Show a Run'), (open, { run }) =>
     open.book.follow(typeof run === 'string' ? run : null)
@@ -93,7 +121,7 @@ export function addCommands(
     trans.__('Make a Step of the Selected Cells…'),
     async (open, given) => {
       const cells = selected(open);
-      const name = await nameFor(session, open, cells, given);
+      const name = await askForName(session, open, cells, given);
       if (name) {
         session.edit(open, tags.toStep(cells, name));
       }
@@ -110,11 +138,16 @@ export function addCommands(
   tag(ids.parameters, trans.__('Tag as Parameters'), 'parameters');
   tag(ids.metrics, trans.__('Tag as Metrics'), 'metrics');
   tag(ids.skip, trans.__('Tag as Skipped'), 'skip');
-  add(ids.clear, trans.__('Clear the Tags of the Selected Cells'), open =>
-    session.edit(open, tags.clear(selected(open)))
+  add(
+    ids.clear,
+    trans.__('Clear the Tags of the Selected Cells'),
+    (open, { cells }) => {
+      const given = Array.isArray(cells) ? texts(open.book.cells, cells) : null;
+      session.edit(open, tags.clear(given ?? selected(open)));
+    }
   );
   add(ids.rename, trans.__('Rename the Step…'), async (open, given) => {
-    const from = stepOf(open, given);
+    const from = stepOf(open, given.step);
     if (!from) {
       return;
     }
@@ -156,14 +189,27 @@ export function addCommands(
     }
   };
   add(ids.boundary, trans.__('Move the Boundary of a Step'), (open, given) =>
-    boundary(open, stepOf(open, given), given.by === -1 ? -1 : 1)
+    boundary(open, stepOf(open, given.step), given.by === -1 ? -1 : 1)
   );
   add(ids.grow, trans.__('Extend the Step by a Cell'), open =>
-    boundary(open, stepOf(open, {}), 1)
+    boundary(open, stepOf(open, null), 1)
   );
   add(ids.shrink, trans.__('Shorten the Step by a Cell'), open =>
-    boundary(open, stepOf(open, {}), -1)
+    boundary(open, stepOf(open, null), -1)
   );
+  add(ids.absorb, trans.__('Add Cells to a Step'), (open, { step, cells }) => {
+    const { book } = open;
+    if (typeof step !== 'string' || !Array.isArray(cells)) {
+      return;
+    }
+    const given = cells.map(String);
+    if (book.proposal) {
+      book.proposal = absorbed(book.proposal, given, step) ?? book.proposal;
+      book.changed();
+      return;
+    }
+    session.edit(open, tags.toStep(texts(book.cells, given), step));
+  });
   add(ids.problem, trans.__('Go to the Next Problem'), ({ book, host }) => {
     const places = book.diagnostics
       .filter(one => one.severity !== 'hint')
@@ -188,6 +234,11 @@ const ARGUMENTS = {
     step: { type: 'string', description: 'The name of a step.' },
     name: { type: 'string', description: 'A new name.' },
     run: { type: 'string', description: 'The id of a run.' },
+    cells: {
+      type: 'array',
+      items: { type: 'string' },
+      description: 'The ids of cells; otherwise the selected ones.'
+    },
     by: { type: 'number', description: '1 for down, -1 for up.' }
   }
 } as const;
@@ -196,36 +247,14 @@ function selected({ host, book }: Open): CellText[] {
   return texts(book.cells, host.selected());
 }
 
-/** The step that is given, or that of the active cell. */
-function stepOf({ host, book }: Open, given: Arguments): string | null {
-  if (typeof given.step === 'string') {
-    return given.step;
-  }
-  const steps = (book.proposal ?? book.outline).steps;
-  const { active } = host;
-  return steps.find(step => step.cells.includes(active ?? ''))?.name ?? null;
-}
-
-function nextStep({ book }: Open, step: string | null): string | null {
-  const { steps } = book.outline;
-  return steps[steps.findIndex(one => one.name === step) + 1]?.name ?? null;
-}
-
-/** The step of the nearest cell above. */
-function above({ book }: Open, cell: CellText | undefined): string | null {
-  const order = book.cells.map(one => one.id);
-  for (let at = order.indexOf(cell?.id ?? '') - 1; at >= 0; at -= 1) {
-    const id = order[at] ?? '';
-    const step = book.outline.steps.find(one => one.cells.includes(id));
-    if (step) {
-      return step.name;
-    }
-  }
-  return null;
+/** The step that failed; null if none did. */
+function failed({ book }: Open): string | null {
+  const all = Object.values(book.state?.steps ?? {});
+  return all.find(one => one.status === 'failed')?.step ?? null;
 }
 
 /** Asks for a name: first the heading above the cell, then the names that exist. */
-async function nameFor(
+async function askForName(
   { trans }: Session,
   { book }: Open,
   cells: readonly CellText[],
@@ -235,7 +264,7 @@ async function nameFor(
     return given.name.trim();
   }
   const names = book.outline.steps.map(step => step.name);
-  const heading = headingAbove(book.cells, cells[0]?.id ?? '');
+  const heading = nameFor(book, cells);
   const { value } = await InputDialog.getItem({
     title: trans.__('Name of the step'),
     items: [...new Set([heading, ...names].filter(Boolean))],
@@ -243,14 +272,4 @@ async function nameFor(
     current: 0
   });
   return value?.trim() ?? '';
-}
-
-function headingAbove(cells: readonly CellText[], id: string): string {
-  const at = cells.findIndex(cell => cell.id === id);
-  const before = cells[at - 1];
-  const line =
-    before?.type === 'markdown'
-      ? /^#{1,6}\s+(.+?)\s*#*$/m.exec(before.source)?.[1]
-      : undefined;
-  return (line ?? '').replace(/^[\d.]+\s+/, '').toLowerCase();
 }

@@ -3,10 +3,10 @@
 import { Widget } from '@lumino/widgets';
 import type { DagView } from '../dag';
 import { h } from '../dom';
-import { pageTheme } from '../theme';
-import { Value, type Context } from '../context';
+import type { Context } from '../context';
 import type { Graph } from '../protocol';
 import { pipelineIcon } from './icon';
+import { partContext } from './part-context';
 import type { Open, Session } from './session';
 
 export class GraphWidget extends Widget {
@@ -45,13 +45,12 @@ export class GraphWidget extends Widget {
     if (this.isDisposed) {
       return;
     }
-    const theme = pageTheme();
-    this.view.dataset.theme = theme.value;
-    theme.connect(value => (this.view.dataset.theme = value));
     const context: Context = {
-      ...quietContext(this.session),
+      ...partContext(this.session),
       goTo: location => void this.open.host.goTo([location.id], location.line)
     };
+    this.view.dataset.theme = context.theme.value;
+    context.theme.connect(value => (this.view.dataset.theme = value));
     this.dag = new View(this.view, context, { layout: graphviz });
     this.dag.onSelect = id => {
       const step = this.open.book.outline.steps.find(one => one.name === id);
@@ -80,16 +79,4 @@ export class GraphWidget extends Widget {
   private readonly view: HTMLElement;
   private dag: DagView | null = null;
   private drawn: Graph | null = null;
-}
-
-function quietContext({ trans }: Session): Context {
-  return {
-    trans: text => trans.__(text),
-    theme: pageTheme(),
-    busy: new Value(false),
-    waiting: '',
-    open: null,
-    goTo: null,
-    post: () => undefined
-  };
 }

@@ -4,7 +4,7 @@ import type {
   JupyterFrontEnd,
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ILayoutRestorer } from '@jupyterlab/application';
+import { ILabShell, ILayoutRestorer } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
@@ -16,13 +16,17 @@ import css from '../../style/lab/index.css';
 import { h } from '../dom';
 import { addCommands } from './commands';
 import { addExample } from './example';
-import { cellMenu } from './cell-menu';
+import { CellForm } from './cells/cell-form';
 import { GraphWidget } from './graph';
 import { pipelineIcon } from './icon';
 import { ids } from './ids';
-import { SidePanel } from './panel';
-import { notify, start } from './runs';
-import { Session } from './session';
+import { MainArea } from './main-area';
+import { SidePanel } from './side/panel';
+import { showLog } from './runs/log';
+import { notify } from './runs/run-actions';
+import { RunsTable, RUNS_ID } from './runs/runs-table';
+import { ExecutedNotebooks } from './runs/executed-notebooks';
+import { Session, type Open } from './session';
 import { StatusItem } from './status-item';
 
 const ID = 'kfnb:panel';
@@ -41,14 +45,21 @@ const panel: JupyterFrontEndPlugin<Pipelines> = {
   autoStart: true,
   provides: IPipelines,
   requires: [INotebookTracker],
-  optional: [ITranslator, ILayoutRestorer, ISettingRegistry, ICommandPalette],
+  optional: [
+    ITranslator,
+    ILayoutRestorer,
+    ISettingRegistry,
+    ICommandPalette,
+    ILabShell
+  ],
   activate: (
     app: JupyterFrontEnd,
     tracker: INotebookTracker,
     translator: ITranslator | null,
     restorer: ILayoutRestorer | null,
     settings: ISettingRegistry | null,
-    palette: ICommandPalette | null
+    palette: ICommandPalette | null,
+    labShell: ILabShell | null
   ): Pipelines => {
     const trans = (translator ?? nullTranslator).load('kfnb');
     const { commands, shell } = app;
@@ -80,19 +91,26 @@ const panel: JupyterFrontEndPlugin<Pipelines> = {
       const list = side.node.querySelector<HTMLElement>('[role=listbox]');
       (list ?? side.node).focus();
     });
+    const areas = new MainArea(shell, labShell !== null);
     more(ids.graph, trans.__('Show the Graph of the Pipeline'), () => {
       const { current } = session;
-      if (!current) {
-        return;
-      }
-      const id = `kfnb-graph-${current.host.panel.id}`;
-      const shown = [...shell.widgets('main')].find(one => one.id === id);
-      if (!shown) {
-        shell.add(new GraphWidget(session, current), 'main', {
-          mode: 'split-right'
-        });
-      }
-      shell.activateById(id);
+      return current
+        ? areas.show(
+            `kfnb-graph-${current.host.panel.id}`,
+            () => new GraphWidget(session, current),
+            'split-right'
+          )
+        : undefined;
+    });
+    more(ids.runs, trans.__('Show the Runs of the Notebook'), () => {
+      const { current } = session;
+      return current
+        ? areas.show(
+            `${RUNS_ID}-${current.host.panel.id}`,
+            () => new RunsTable(session, current),
+            'split-bottom'
+          )
+        : undefined;
     });
     more(ids.log, trans.__('Show the Log of the Failed Step'), () => {
       const run = session.current?.book.run?.id;
@@ -100,31 +118,48 @@ const panel: JupyterFrontEndPlugin<Pipelines> = {
         session.current?.book.state?.steps ?? {}
       ).find(step => step.status === 'failed');
       return run && failed
-        ? import('./log').then(({ showLog }) =>
-            showLog(shell, session, run, failed.step)
-          )
+        ? showLog(areas, session, run, failed.step)
         : undefined;
+    });
+    commands.addCommand(ids.openRun, {
+      label: trans.__('Open the Notebook of a Run'),
+      describedBy: { args: RUN_ARGUMENTS },
+      execute: async ({ run, notebook }) => {
+        if (typeof run !== 'string' || typeof notebook !== 'string') {
+          return;
+        }
+        session.followWhenOpened(notebook, run);
+        await commands.execute('docmanager:open', { path: notebook });
+      }
     });
     addExample(app, trans);
     for (const command of [...added.map(([id]) => id), ids.example]) {
       palette?.addItem({ command, category: trans.__('Pipeline') });
     }
-    const menu = cellMenu(commands, trans.__('Cell'));
-    const openMenu = (anchor: Element | null | undefined): void => {
-      const box = anchor?.getBoundingClientRect();
-      if (box) {
-        menu.open(box.left, box.bottom);
-      }
-    };
-    more(ids.options, trans.__('Name, Role and Run of This Cell…'), () => {
-      const { active, panel: book } = session.current?.host ?? {};
-      if (active) {
-        openMenu(book?.content.activeCell?.node);
+    app.serviceManager.contents.addDrive(new ExecutedNotebooks());
+    const openForm = (
+      open: Open,
+      anchor: Element,
+      scope: readonly string[],
+      isNew = false
+    ): void =>
+      new CellForm(session, commands, open, scope, isNew).openAt(anchor);
+    more(ids.options, trans.__('Name, Role and Options of This Cell…'), () => {
+      const { current } = session;
+      const cell = current?.host.panel.content.activeCell;
+      if (current && cell) {
+        const { steps } = current.book.outline;
+        const { id } = cell.model;
+        const step = steps.find(one => one.cells[0] === id);
+        openForm(current, cell.node, step?.cells ?? current.host.selected());
       }
     });
-    session.onOpened = ({ chips, ...open }) => {
-      chips.onAgain = () => void start(session, { chips, ...open });
-      chips.onChip = chip => openMenu(chip);
+    session.onOpened = open => {
+      const { chips, addStep } = open;
+      const commandOf = { run: ids.run, debug: ids.debug, log: ids.log };
+      chips.onFailure = act => void commands.execute(commandOf[act]);
+      chips.onChip = (chip, scope) => openForm(open, chip, scope);
+      addStep.onAdd = (button, cells) => openForm(open, button, cells, true);
     };
     session.ended.connect((_, open) =>
       notify(session, open, () => void commands.execute(ids.log))
@@ -175,5 +210,13 @@ const statusBar: JupyterFrontEndPlugin<void> = {
     });
   }
 };
+
+const RUN_ARGUMENTS = {
+  type: 'object',
+  properties: {
+    run: { type: 'string', description: 'The id of a run.' },
+    notebook: { type: 'string', description: 'The path of its notebook.' }
+  }
+} as const;
 
 export default [panel, launcher, statusBar] as JupyterFrontEndPlugin<unknown>[];

@@ -2,7 +2,7 @@
 
 import { PageConfig, URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
-import type { Diagnostic, Json } from '../protocol';
+import type { CompareMessage, Diagnostic, Json, ListedRun } from '../protocol';
 
 export interface NewRun {
   readonly path: string;
@@ -18,10 +18,31 @@ export interface NewRun {
   readonly timeout?: string;
 }
 
+export interface TargetOption {
+  readonly name: string;
+  readonly help: string;
+  readonly kind: 'text' | 'list' | 'table' | 'number';
+  readonly choices: readonly string[];
+}
+
 export interface TargetInfo {
   readonly name: string;
   readonly title: string;
   readonly remote: boolean;
+  readonly options: readonly TargetOption[];
+}
+
+export interface Workspace {
+  readonly context: string;
+  readonly namespace: string;
+  readonly current: boolean;
+}
+
+/** One thing that was looked at in a workspace, and what to do if it is missing. */
+export interface Finding {
+  readonly status: string;
+  readonly sentence: string;
+  readonly commands: readonly string[];
 }
 
 /** What the server refused, with its reason as the message. */
@@ -82,6 +103,51 @@ export async function removeRun(id: string): Promise<void> {
 
 export async function targets(): Promise<readonly TargetInfo[]> {
   return ((await ask('GET', 'targets')) as { targets: TargetInfo[] }).targets;
+}
+
+export async function workspaces(
+  target: string
+): Promise<readonly Workspace[]> {
+  const path = `targets/${encodeURIComponent(target)}/workspaces`;
+  return ((await ask('GET', path)) as { workspaces: Workspace[] }).workspaces;
+}
+
+/** Asks a target what a person may do there, and what runs would miss. */
+export async function examineTarget(
+  target: string,
+  options: { readonly [name: string]: string | undefined }
+): Promise<readonly Finding[]> {
+  const path = `targets/${encodeURIComponent(target)}/examine`;
+  const given = Object.entries(options).filter(([, value]) => value);
+  const body = { target_options: Object.fromEntries(given) };
+  return ((await ask('POST', path, body)) as { findings: Finding[] }).findings;
+}
+
+/** Returns the newest runs: those of a notebook, or all. */
+export async function listRuns(
+  notebook: string | null
+): Promise<{ runs: readonly ListedRun[]; cursor: string | null }> {
+  const query =
+    notebook === null ? '' : `?notebook=${encodeURIComponent(notebook)}`;
+  return (await ask('GET', `runs${query}`)) as {
+    runs: ListedRun[];
+    cursor: string | null;
+  };
+}
+
+export async function compareRuns(
+  runs: readonly string[]
+): Promise<CompareMessage> {
+  return (await ask('GET', `compare?runs=${runs.join()}`)) as CompareMessage;
+}
+
+/** Returns the executed notebook of a step, as text. */
+export async function executedNotebook(
+  run: string,
+  step: string
+): Promise<{ name: string; text: string }> {
+  const path = `runs/${run}/steps/${encodeURIComponent(step)}/notebook`;
+  return (await ask('GET', path)) as { name: string; text: string };
 }
 
 /** Returns what a step printed, as far as one answer has it. */

@@ -4,6 +4,7 @@ import type {
   Diagnostic,
   Graph,
   ListedRun,
+  MetricsMessage,
   RunInfo,
   State,
   StateMessage
@@ -36,6 +37,8 @@ export class Book {
   run: RunInfo | null = null;
   state: State | null = null;
   runs: readonly ListedRun[] = [];
+  /** The last two values of each metric of the run, by name. */
+  metrics: ReadonlyMap<string, readonly number[]> = new Map();
   /** A sentence about something that failed; empty if there is none. */
   problem = '';
 
@@ -77,8 +80,9 @@ export class Book {
     }
   }
 
-  get cells(): CellText[] {
-    return this.host.cells().map(cell => {
+  /** The cells as they are now; read again only after a change. */
+  get cells(): readonly CellText[] {
+    this.texts ??= this.host.cells().map(cell => {
       const { tags, kfnb } = cell.metadata;
       return {
         id: cell.id,
@@ -88,6 +92,12 @@ export class Book {
         own: kfnb && typeof kfnb === 'object' ? (kfnb as CellText['own']) : null
       };
     });
+    return this.texts;
+  }
+
+  /** Has to be called when cells changed, before they are read. */
+  forget(): void {
+    this.texts = null;
   }
 
   get diagnostics(): readonly Diagnostic[] {
@@ -109,6 +119,7 @@ export class Book {
   /** Sends what changed since the last time. */
   edit(): void {
     clearTimeout(this.timer);
+    this.forget();
     const cells = this.host.cells();
     const changed: { [id: string]: SentCell } = {};
     const texts = new Map<string, string>();
@@ -153,6 +164,7 @@ export class Book {
     this.followed = id;
     this.run = null;
     this.state = null;
+    this.metrics = new Map();
     if (id !== null) {
       this.followedBefore.add(id);
       const ch = `run:${id}`;
@@ -229,6 +241,8 @@ export class Book {
         steps: { ...this.state.steps, ...change.steps },
         warnings: change.warnings ?? this.state.warnings
       };
+    } else if (message.kind === 'metrics') {
+      this.takeMetrics(message as unknown as MetricsMessage);
     } else if (message.kind === 'gone' || message.kind === 'notice') {
       this.problem = String(message.why ?? message.text);
     } else {
@@ -244,6 +258,18 @@ export class Book {
     this.changed();
   }
 
+  private takeMetrics({ points, reset }: MetricsMessage): void {
+    const metrics = new Map(reset ? [] : this.metrics);
+    for (const { name, points: logged } of points) {
+      const values = logged
+        .map(([, , value]) => value)
+        .filter(value => typeof value === 'number');
+      metrics.set(name, [...(metrics.get(name) ?? []), ...values].slice(-2));
+    }
+    this.metrics = metrics;
+  }
+
+  private texts: readonly CellText[] | null = null;
   private followed: string | null = null;
   /** A run that a person turned away from is not followed by itself again. */
   private readonly followedBefore = new Set<string>();

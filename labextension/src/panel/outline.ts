@@ -74,3 +74,44 @@ export function moved(
   steps[step] = { ...here, cells: cells.slice(cut) };
   return { ...proposal, steps };
 }
+
+/** Cells of neighbours move into a proposed step; null if a boundary cannot be there. */
+export function absorbed(
+  proposal: Proposal,
+  cells: readonly string[],
+  step: string
+): Proposal | null {
+  const at = proposal.steps.findIndex(one => one.name === step);
+  const [above, here, below] = [
+    proposal.steps[at - 1],
+    proposal.steps[at],
+    proposal.steps[at + 1]
+  ];
+  const first = above?.cells.findIndex(id => cells.includes(id)) ?? -1;
+  const last =
+    below?.cells.reduce((at, id, n) => (cells.includes(id) ? n : at), -1) ?? -1;
+  if (!here || (first < 0 && last < 0)) {
+    return null;
+  }
+  const taken = {
+    above: first < 0 ? [] : (above?.cells.slice(first) ?? []),
+    below: below?.cells.slice(0, last + 1) ?? []
+  };
+  const steps = proposal.steps
+    .map(one =>
+      one === here
+        ? { ...one, cells: [...taken.above, ...one.cells, ...taken.below] }
+        : {
+            ...one,
+            cells: one.cells.filter(
+              id => !taken.above.includes(id) && !taken.below.includes(id)
+            )
+          }
+    )
+    .filter(one => one.cells.length);
+  const starts = new Set(steps.slice(1).map(one => one.cells[0]));
+  const bad = proposal.boundaries.some(
+    gap => gap.why_not !== '' && starts.has(gap.cell)
+  );
+  return bad ? null : { ...proposal, steps };
+}

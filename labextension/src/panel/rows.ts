@@ -4,12 +4,20 @@ import type { Diagnostic, Graph, StepState } from '../protocol';
 import { lanes, type LaneRow } from './lanes';
 import type { Outline, Proposal } from './outline';
 
+export interface Need {
+  readonly source: string;
+  readonly names: readonly string[];
+  readonly why: string;
+}
+
 export interface StepRow {
   readonly name: string;
   readonly cells: readonly string[];
   readonly lanes: LaneRow;
   /** Names of values that flow in. */
   readonly flows: readonly string[];
+  /** The steps that this one needs, with what flows and why. */
+  readonly needs: readonly Need[];
   readonly state: StepState | null;
   readonly errors: number;
   readonly warnings: number;
@@ -36,19 +44,18 @@ export function stepRows(
       bySteps.set(one.step, [...(bySteps.get(one.step) ?? []), one]);
     }
   }
-  const flows = new Map<string, Set<string>>();
-  for (const edge of edges) {
-    const into = flows.get(edge.target) ?? new Set<string>();
-    for (const name of [...edge.names, ...edge.files]) {
-      into.add(name);
-    }
-    flows.set(edge.target, into);
+  const needs = new Map<string, Need[]>();
+  for (const { source, target, names: values, files, why } of edges) {
+    const one = { source, names: [...values, ...files], why };
+    needs.set(target, [...(needs.get(target) ?? []), one]);
   }
+  const into = (name: string): readonly Need[] => needs.get(name) ?? [];
   return shown.map((step, number) => ({
     name: step.name,
     cells: step.cells,
     lanes: rows[number] ?? { lane: 0, through: [], from: [], goesOn: false },
-    flows: [...(flows.get(step.name) ?? [])],
+    flows: [...new Set(into(step.name).flatMap(need => need.names))],
+    needs: into(step.name),
     state: proposal ? null : (steps?.[step.name] ?? null),
     errors: count(bySteps.get(step.name), 'error'),
     warnings: count(bySteps.get(step.name), 'warning'),

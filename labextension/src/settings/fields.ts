@@ -35,14 +35,7 @@ export const FIELDS: readonly Field[] = [
   count('gpu', 'GPUs', 'how many'),
   count('retries', 'Retries', 'further attempts after a failure'),
   line('timeout', 'Timeout', 'of each step: 90, 30m or 2h', DURATION),
-  {
-    name: 'cache',
-    label: 'Cache',
-    hint: 'whether earlier results are used',
-    choices: ['on', 'off'],
-    text: value => (value === true ? 'on' : value === false ? 'off' : ''),
-    value: text => (text === 'on' ? true : text === 'off' ? false : null)
-  },
+  choice('cache', 'Cache', 'whether earlier results are used'),
   table('env', 'Environment', 'a line each: NAME=value', VARIABLE),
   {
     name: 'secrets',
@@ -67,6 +60,12 @@ export const FIELDS: readonly Field[] = [
   table('limits', 'Limits', 'a line each: nvidia.com/gpu=1', '.', QUANTITY),
   table('labels', 'Labels', 'a line each: NAME=value', '.'),
   table('annotations', 'Annotations', 'a line each: NAME=value', '.')
+];
+
+/** The options of one step: those that a whole pipeline has too, and one more. */
+export const STEP_FIELDS: readonly Field[] = [
+  ...FIELDS,
+  choice('once', 'Once', 'on: it has effects that must not happen twice')
 ];
 
 export const VOLUME_FIELDS: readonly Field[] = [
@@ -108,6 +107,17 @@ function count(name: string, label: string, hint: string): Field {
   return {
     ...line(name, label, hint, COUNT),
     value: text => (matches(COUNT, text) ? Number(text) : null)
+  };
+}
+
+function choice(name: string, label: string, hint: string): Field {
+  return {
+    name,
+    label,
+    hint,
+    choices: ['on', 'off'],
+    text: value => (value === true ? 'on' : value === false ? 'off' : ''),
+    value: text => (text === 'on' ? true : text === 'off' ? false : null)
   };
 }
 

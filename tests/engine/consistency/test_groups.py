@@ -234,6 +234,16 @@ def test_a_member_that_used_something_old_begins_anew_with_its_group() -> None:
     assert driver.status == "succeeded"
 
 
+def test_an_unforeseen_change_that_cannot_be_saved_reaches_readers_in_the_kernel() -> None:
+    planned = pipeline(step("a", "", "x"), step("change", "x", ""), step("read", "x", "r"))
+    driver = drive(planned, parallel=1)
+    driver.succeed("a", ["x"])
+    publish(driver, "change", in_kernel("x", unexpected={"x": "changed in place"}))
+    driver.succeed("read")
+    assert driver.status == "succeeded"
+    assert started(driver) == [("a", None), ("change", None), ("read", "change")]
+
+
 @st.composite
 def notebooks(draw: st.DrawFn) -> tuple[Pipeline, dict[str, set[str]]]:
     """Steps that read earlier names, and the names that cannot be saved."""

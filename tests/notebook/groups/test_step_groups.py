@@ -101,3 +101,11 @@ def test_a_group_is_refused_on_kubernetes_before_anything_starts(tmp_path: Path)
     options = KubernetesOptions(image="i", store="s3://bucket")
     with pytest.raises(UsageError, match='Steps "open", "between", "read" have to share a kernel'):
         check(options, read(tmp_path, *CONNECTION))
+
+
+def test_a_folder_that_is_removed_with_its_object_keeps_the_users_of_its_path(
+    tmp_path: Path,
+) -> None:
+    made = "import tempfile\nfolder = tempfile.TemporaryDirectory()\npath = folder.name"
+    cells = (("step:a", made), ("step:b", "print(path)"), ("step:c", "print(1)"))
+    assert [group.steps for group in read(tmp_path, *cells).groups] == [("a", "b")]

@@ -98,7 +98,7 @@ def test_a_silent_socket_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         watcher = watching(server, tmp_path)
         until(lambda: not server.ordered(), "the silence")
         server.put("jobs", thing("a", active=1))
-        until(lambda: seen(watcher, "a") == {"active": 1}, "what changed in silence", 20)
+        until(lambda: seen(watcher, "a") == {"active": 1}, "what changed in silence")
         first, second = server.asked("WATCH", "jobs")[:2]
         # Nobody lists everything again because of it.
         assert len(server.asked("GET", "jobs")) == 1
@@ -513,7 +513,7 @@ def test_a_step_that_waits_for_its_store_is_reported_while_it_waits(tmp_path: Pa
 
     def may_still_execute(node: Node, job: dict[str, Any]) -> None:
         with contextlib.suppress(AssertionError):
-            until(lambda: events(made.run, "Warning"), "what is said of it", 15)
+            until(lambda: events(made.run, "Warning"), "what is said of it")
         node.execute(job)
 
     with world(tmp_path, ONE, acts={"a": waits}) as made:

@@ -21,6 +21,7 @@ from kfnb.step.pod.retry import ENDED_ON_REQUEST
 from kfnb.store import Failure, Manifest, failed_key, manifest_key
 from kfnb.store.remote import StoreAddress, open_remote
 from tests.step.conftest import Bench
+from tests.waiting import PATIENCE
 from tests.wheels import make_wheel
 
 pytestmark = pytest.mark.slow
@@ -256,7 +257,7 @@ def test_programs_write_below_one_folder(tmp_path: Path, monkeypatch: pytest.Mon
     assert "PYTHONPYCACHEPREFIX" not in made
 
 
-def _until(holds, pod: Pod, seconds: float = 60) -> None:
+def _until(holds, pod: Pod, seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert pod.process.poll() is None, pod.process.communicate()

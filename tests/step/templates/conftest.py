@@ -24,6 +24,7 @@ from kfnb.step.templates.template import (
     TemplateSpec,
     Unusable,
 )
+from tests.kernel_arguments import kernel_arguments as arguments_of_kernel
 
 if not sys.platform.startswith("linux"):
     collect_ignore_glob = ["*"]
@@ -108,17 +109,8 @@ def code(report: Path, source: str) -> str:
     return f"REPORT = {str(report)!r}\n{source}{END}"
 
 
-def kernel_arguments(folder: Path, code: str) -> list[str]:
-    stem = f"{folder}/{time.time_ns()}"
-    connection = {
-        "transport": "ipc",
-        "ip": f"{stem}.ipc",
-        "key": "",
-        "signature_scheme": "hmac-sha256",
-    }
-    ports = {f"{name}_port": 0 for name in ("shell", "iopub", "stdin", "control", "hb")}
-    Path(f"{stem}.json").write_text(json.dumps({**connection, **ports}))
-    return ["-f", f"{stem}.json", "--HistoryManager.hist_file=:memory:", "-c", code]
+def kernel_arguments(folder: Path, code: str) -> tuple[str, ...]:
+    return arguments_of_kernel(folder / str(time.time_ns()), code)
 
 
 def run(parent: Parent, template: Template, source: str, **options: object) -> object:

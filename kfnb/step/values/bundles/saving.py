@@ -71,7 +71,10 @@ def save(
     for name, value in values.items():
         try:
             dumps[name] = dump({name: value}, definitions=definitions, origin=origin)
+            if dumps[name].pickler.unproven:
+                _try_to_load(dumps[name])
         except Exception as error:
+            dumps.pop(name, None)
             saved.failed[name] = refuse(name, value, error, _attempt(definitions, origin))
     single = len(dumps) == 1
     # A single value shares with nobody, so its objects need not be looked through.
@@ -130,5 +133,18 @@ def dump(
     return with_deep_stack(once, recursion=60_000, stack=512 << 20)
 
 
+def _try_to_load(one: Dump) -> None:
+    """Raise what a later step would meet: some objects can be saved and not loaded."""
+    # Copies, since what is loaded may change its buffers.
+    buffers = [bytearray(buffer) for buffer in one.pickler.buffers]
+    pickle.loads(one.pickled, buffers=buffers)
+
+
 def _attempt(definitions: Collection[str], origin: str) -> Callable[[object], object]:
-    return lambda value: dump(value, definitions=definitions, origin=origin)
+    def attempt(value: object) -> object:
+        one = dump(value, definitions=definitions, origin=origin)
+        if one.pickler.unproven:
+            _try_to_load(one)
+        return one
+
+    return attempt

@@ -201,3 +201,21 @@ def test_out_of_memory_is_reported(tmp_path: Path) -> None:
 
     problem = refusal(tmp_path, Greedy())
     assert "not enough memory" in problem.reason
+
+
+def test_a_value_that_can_be_saved_but_not_loaded_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Page:
+        def __setstate__(self, state: object) -> None:
+            raise RuntimeError("a page cannot be made without its environment")
+
+    Page.__module__, Page.__qualname__ = "pages", "Page"
+    module = types.ModuleType("pages")
+    module.Page = Page  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pages", module)
+    page = Page()
+    page.text = "x"  # type: ignore[attr-defined]
+    saved = values.save({"page": page, "n": 1}, folder=tmp_path, definitions=(), origin="test")
+    assert "without its environment" in saved.failed["page"].reason
+    assert [bundle.names for bundle in saved.bundles] == [("n",)]

@@ -1,9 +1,9 @@
 /** Starting, stopping and resuming runs of a notebook. */
 
 import { Notification, showErrorMessage } from '@jupyterlab/apputils';
-import type { NewRun } from './server';
-import { Refused, resumeRun, startRun, stopRun } from './server';
-import type { Open, Session } from './session';
+import type { NewRun } from '../server';
+import { Refused, resumeRun, startRun, stopRun } from '../server';
+import type { Open, Session } from '../session';
 
 /** Saves the notebook if it has changes, starts a run of it, and follows the run. */
 export async function start(

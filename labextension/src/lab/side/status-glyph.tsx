@@ -1,6 +1,6 @@
 import * as React from 'react';
-import type { StepState } from '../protocol';
-import { fraction, glyph } from '../status';
+import type { StepState } from '../../protocol';
+import { fraction, glyph } from '../../status';
 
 /** The shape of a step's status, as all views draw it. */
 export function StatusGlyph({

@@ -3,20 +3,15 @@
 import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import type { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
-import { stepRows, type StepRow } from '../panel/rows';
-import { ids } from './ids';
-import { pipelineIcon } from './icon';
+import { fromKale } from '../../panel/declaration';
+import { stepRows, type Need, type StepRow } from '../../panel/rows';
+import { highlight } from '../cells/highlights';
+import { ids } from '../ids';
+import { pipelineIcon } from '../icon';
 import type { Props } from './sections';
-import {
-  Absent,
-  Act,
-  Failure,
-  Parameters,
-  Problems,
-  Runs,
-  Section
-} from './sections';
-import type { Open, Session } from './session';
+import { Failure, Lost, Repairs } from './outcome';
+import { Absent, Act, Parameters, Problems, Runs, Section } from './sections';
+import type { Open, Session } from '../session';
 import { StatusGlyph } from './status-glyph';
 import { StepList } from './step-list';
 
@@ -33,6 +28,21 @@ export class SidePanel extends ReactWidget {
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', session.trans.__('Pipeline'));
     this.node.tabIndex = -1;
+    session.changed.connect(() => this.watchRuns());
+  }
+
+  protected override onAfterShow(): void {
+    this.watchRuns();
+  }
+
+  protected override onAfterHide(): void {
+    this.watchRuns();
+  }
+
+  /** Runs of all notebooks are listed only where no notebook is open. */
+  private watchRuns(): void {
+    const { allRuns, current } = this.session;
+    allRuns.watch(this.isVisible && current === null);
   }
 
   protected override render(): React.JSX.Element {
@@ -46,21 +56,28 @@ export class SidePanel extends ReactWidget {
 
 function Content({ session, commands }: Props): React.JSX.Element {
   const { trans, current } = session;
-  if (!current) {
+  const { book } = current ?? {};
+  const steps = book?.state?.steps ?? null;
+  // The rows stay the same objects while only the active cell changes.
+  const rows = React.useMemo(
+    () =>
+      book ? stepRows(book.outline, book.graph, steps, book.proposal) : [],
+    [book, book?.outline, book?.graph, steps, book?.proposal]
+  );
+  if (!current || !book) {
     return (
       <div className="kfnb-empty">
         <p>{trans.__('Open a notebook to make a pipeline of it.')}</p>
         <Act commands={commands} id={ids.example}>
           {trans.__('Guided example')}
         </Act>
-        <Runs session={session} runs={[]} commands={commands} />
+        <AllRunsList session={session} commands={commands} />
       </div>
     );
   }
-  const { book } = current;
-  const { outline, graph, state, proposal } = book;
+  const { outline, state, proposal } = book;
   const untagged = !outline.steps.some(step => step.name !== title(current));
-  const rows = stepRows(outline, graph, state?.steps ?? null, proposal);
+  const kale = !proposal && fromKale(book.cells).length > 0;
   return (
     <>
       <Head session={session} commands={commands} open={current} />
@@ -70,20 +87,22 @@ function Content({ session, commands }: Props): React.JSX.Element {
           {book.problem}
         </p>
       ) : null}
-      {state?.driver.startsWith('lost') ? (
-        <div className="kfnb-block" role="alert">
-          <p>
-            {trans.__(
-              'The process that drives this run was lost. Resume continues with the code that the run was started with.'
-            )}
-          </p>
-          <Act commands={commands} id={ids.resume} main>
-            {trans.__('Resume')}
-          </Act>
-        </div>
-      ) : null}
+      <Lost open={current} session={session} commands={commands} />
       {state?.status === 'failed' ? (
         <Failure open={current} session={session} commands={commands} />
+      ) : null}
+      <Repairs open={current} session={session} />
+      {kale ? (
+        <div className="kfnb-block">
+          <p>
+            {trans.__(
+              'This notebook has tags of Kale, which work as they are.'
+            )}
+          </p>
+          <Act commands={commands} id={ids.kale}>
+            {trans.__('Rewrite them as tags of kfnb')}
+          </Act>
+        </div>
       ) : null}
       {untagged && !proposal ? (
         <div className="kfnb-block">
@@ -118,7 +137,7 @@ function Content({ session, commands }: Props): React.JSX.Element {
         title={trans.__('Steps')}
         count={rows.length}
         extra={
-          <Act commands={commands} id={ids.graph} small>
+          <Act commands={commands} id={ids.graph}>
             {trans.__('Graph')}
           </Act>
         }
@@ -135,6 +154,10 @@ function Content({ session, commands }: Props): React.JSX.Element {
             onMove={(row, by) =>
               void commands.execute(ids.boundary, { step: row.name, by })
             }
+            onReason={(row, needs) => mark(current, row, needs)}
+            onCells={(step, cells) =>
+              void commands.execute(ids.absorb, { step, cells: [...cells] })
+            }
           />
         </div>
       </Section>
@@ -145,11 +168,60 @@ function Content({ session, commands }: Props): React.JSX.Element {
         session={session}
         open={current}
         problems={book.diagnostics.filter(one => one.severity !== 'hint')}
+        warnings={state?.warnings ?? []}
         commands={commands}
       />
-      <Runs session={session} runs={book.runs} commands={commands} />
+      <Runs
+        session={session}
+        runs={book.runs}
+        commands={commands}
+        extra={
+          <Act commands={commands} id={ids.runs}>
+            {trans.__('Table')}
+          </Act>
+        }
+      />
     </>
   );
+}
+
+function AllRunsList({ session, commands }: Props): React.JSX.Element {
+  const { trans, allRuns } = session;
+  const going = (status: string): boolean =>
+    status === 'running' || status === 'pending';
+  const parts = [
+    [trans.__('Running'), allRuns.runs.filter(run => going(run.status))],
+    [trans.__('Ended'), allRuns.runs.filter(run => !going(run.status))]
+  ] as const;
+  return (
+    <>
+      {parts.map(([heading, runs]) =>
+        runs.length ? (
+          <Runs
+            key={heading}
+            title={heading}
+            session={session}
+            runs={runs}
+            commands={commands}
+          />
+        ) : null
+      )}
+    </>
+  );
+}
+
+/** Marks the names that flow in the cells of both steps. */
+function mark(
+  { host, book }: Open,
+  row: StepRow,
+  needs: readonly Need[] | null
+): void {
+  const names = (needs ?? []).flatMap(need => need.names);
+  const sources = (needs ?? []).map(need => need.source);
+  const cells = book.outline.steps
+    .filter(step => sources.includes(step.name))
+    .flatMap(step => step.cells);
+  highlight(host, [...cells, ...row.cells], names);
 }
 
 function Head({
@@ -191,6 +263,12 @@ function Head({
           <>
             <StatusGlyph state={{ status: state.status }} />{' '}
             {trans.__('%1/%2', done, steps.length)} · {book.run?.target}
+            {[...book.metrics].slice(0, 3).map(([name, values]) => (
+              <span key={name} className="kfnb-metric">
+                {name} {short(values.at(-1))}
+                {trend(values)}
+              </span>
+            ))}
           </>
         ) : errors.length ? (
           trans._n('%1 error', '%1 errors', errors.length)
@@ -208,6 +286,19 @@ function Head({
       ) : null}
     </header>
   );
+}
+
+function short(value: number | undefined): string {
+  return value === undefined ? '' : String(Number(value.toPrecision(3)));
+}
+
+function trend(values: readonly number[]): string {
+  const [before, now] = values;
+  return before === undefined || now === undefined || before === now
+    ? ''
+    : now > before
+      ? ' ▲'
+      : ' ▼';
 }
 
 function title({ host }: Open): string {

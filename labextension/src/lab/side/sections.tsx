@@ -2,11 +2,11 @@
 
 import type { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
-import { clock, duration } from '../format';
-import type { Diagnostic, ListedRun, StepState } from '../protocol';
-import { fixFor } from './fixes';
-import { ids } from './ids';
-import type { Open, Session } from './session';
+import { clock, duration, plain } from '../../format';
+import type { Diagnostic, ListedRun, RunWarning } from '../../protocol';
+import { fixFor } from '../fixes';
+import { ids } from '../ids';
+import type { Open, Session } from '../session';
 import { StatusGlyph } from './status-glyph';
 
 export interface Props {
@@ -14,63 +14,28 @@ export interface Props {
   readonly commands: CommandRegistry;
 }
 
-export function Failure({
-  open,
-  session,
-  commands
-}: Props & { readonly open: Open }): React.JSX.Element {
-  const { trans } = session;
-  const failed = Object.values(open.book.state?.steps ?? {}).filter(
-    (one): one is StepState => one.status === 'failed'
-  );
-  return (
-    <div className="kfnb-failure">
-      {failed.slice(0, 3).map(one => {
-        const { error } = one;
-        const line = error?.location?.line;
-        const cell = error?.location?.id;
-        return (
-          <div key={one.step + one.index} role="alert">
-            <strong>{one.step}</strong>
-            {line ? trans.__(', line %1', line) : ''}
-            <div className="kfnb-message">
-              {error?.ename ? `${error.ename}: ${error.evalue ?? ''}` : null}
-              {!error?.ename ? error?.summary : null}
-            </div>
-            {cell ? (
-              <button
-                className="kfnb-button"
-                onClick={() => void open.host.goTo([cell], line ?? null)}
-              >
-                {trans.__('Go to line')}
-              </button>
-            ) : null}
-          </div>
-        );
-      })}
-      <Act commands={commands} id={ids.run} main>
-        {trans.__('Run again')}
-      </Act>
-      <Act commands={commands} id={ids.log}>
-        {trans.__('Log')}
-      </Act>
-    </div>
-  );
-}
-
 export function Problems({
   session,
   open,
   problems,
+  warnings,
   commands
 }: Props & {
   readonly open: Open;
   readonly problems: readonly Diagnostic[];
+  readonly warnings: readonly RunWarning[];
 }): React.JSX.Element {
   const { trans } = session;
+  const all = problems.length + warnings.length;
   return (
-    <Section title={trans.__('Problems')} count={problems.length || null}>
-      {problems.length ? null : <p className="kfnb-soft">{trans.__('none')}</p>}
+    <Section title={trans.__('Problems')} count={all || null}>
+      {all ? null : <p className="kfnb-soft">{trans.__('none')}</p>}
+      {warnings.slice(0, 20).map((one, number) => (
+        <div key={`w${number}`} className="kfnb-finding kfnb-warning">
+          <span className="kfnb-code">{one.code?.replace('KFNB-', '')}</span>{' '}
+          {trans.__('In the run: %1', one.message)} {one.remedy}
+        </div>
+      ))}
       {problems.slice(0, 100).map((one, number) => {
         const fix = fixFor(one, open, trans);
         const { location } = one;
@@ -118,10 +83,8 @@ export function Parameters({
   readonly session: Session;
 }): React.JSX.Element {
   const { trans } = session;
-  const names = new Set(
-    (open.book.graph?.nodes ?? []).flatMap(node => node.parameters)
-  );
-  if (!names.size) {
+  const parameters = open.book.graph?.parameters ?? [];
+  if (!parameters.length) {
     return (
       <p className="kfnb-soft">
         {trans.__('none; type T P on a cell with first values')}
@@ -133,7 +96,7 @@ export function Parameters({
       className="kfnb-link"
       onClick={() => void open.host.goTo(open.book.outline.parameters)}
     >
-      {[...names].join(', ')}
+      {parameters.map(one => `${one.name} = ${plain(one.default)}`).join(', ')}
     </button>
   );
 }
@@ -141,22 +104,37 @@ export function Parameters({
 export function Runs({
   session,
   runs,
-  commands
-}: Props & { readonly runs: readonly ListedRun[] }): React.JSX.Element {
+  commands,
+  title,
+  extra
+}: Props & {
+  readonly runs: readonly ListedRun[];
+  readonly title?: string;
+  readonly extra?: React.ReactNode;
+}): React.JSX.Element {
   const { trans } = session;
   return (
-    <Section title={trans.__('Runs')} count={runs.length || null}>
+    <Section
+      title={title ?? trans.__('Runs')}
+      count={runs.length || null}
+      extra={extra}
+    >
       {runs.length ? null : <p className="kfnb-soft">{trans.__('none')}</p>}
       {runs.slice(0, 12).map(run => (
         <button
           key={run.id}
           className="kfnb-run"
           title={run.id}
-          onClick={() => void commands.execute(ids.show, { run: run.id })}
+          onClick={() => {
+            const shown = session.current ? ids.show : ids.openRun;
+            const { notebook } = run;
+            void commands.execute(shown, { run: run.id, notebook });
+          }}
         >
           <StatusGlyph state={{ status: run.status }} />
           <span className="kfnb-run-name">
             {run.title || clock(run.created)}
+            {session.current ? null : ` ${name(run)}`}
           </span>
           <span className="kfnb-soft">
             {run.duration === null ? run.status : duration(run.duration)}
@@ -165,6 +143,10 @@ export function Runs({
       ))}
     </Section>
   );
+}
+
+function name({ notebook }: ListedRun): string {
+  return (notebook?.split('/').at(-1) ?? '').replace(/\.ipynb$/, '');
 }
 
 export function Absent({
@@ -219,13 +201,18 @@ export function Section(props: {
   readonly children: React.ReactNode;
 }): React.JSX.Element {
   return (
-    <details className="kfnb-section" open>
-      <summary>
-        {props.title} <span className="kfnb-soft">{props.count ?? ''}</span>
-        {props.extra}
-      </summary>
-      {props.children}
-    </details>
+    <div className="kfnb-section-frame">
+      <details className="kfnb-section" open>
+        <summary>
+          {props.title} <span className="kfnb-soft">{props.count ?? ''}</span>
+        </summary>
+        {props.children}
+      </details>
+      {props.extra ? (
+        // Not in the summary, which is a button itself.
+        <div className="kfnb-section-extra">{props.extra}</div>
+      ) : null}
+    </div>
   );
 }
 
@@ -233,7 +220,7 @@ export function Act(props: {
   readonly commands: CommandRegistry;
   readonly id: string;
   readonly main?: boolean;
-  readonly small?: boolean;
+  readonly args?: { readonly [name: string]: string };
   readonly children: React.ReactNode;
 }): React.JSX.Element {
   const classes = ['kfnb-button'];
@@ -245,7 +232,7 @@ export function Act(props: {
       className={classes.join(' ')}
       onClick={event => {
         event.preventDefault();
-        void props.commands.execute(props.id);
+        void props.commands.execute(props.id, props.args);
       }}
     >
       {props.children}

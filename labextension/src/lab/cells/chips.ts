@@ -3,13 +3,13 @@
 import type { Cell } from '@jupyterlab/cells';
 import type { PanelLayout } from '@lumino/widgets';
 import { Widget } from '@lumino/widgets';
-import { fill, h } from '../dom';
-import { duration } from '../format';
-import type { Book } from '../panel/book';
-import { stepRows } from '../panel/rows';
-import { glyph } from '../status';
-import type { NotebookHost } from './notebook';
-import type { Session } from './session';
+import { fill, h } from '../../dom';
+import { duration } from '../../format';
+import type { Book } from '../../panel/book';
+import { stepRows } from '../../panel/rows';
+import { glyph } from '../../status';
+import type { NotebookHost } from '../notebook';
+import type { Session } from '../session';
 
 interface Look {
   readonly text: string;
@@ -18,6 +18,8 @@ interface Look {
   readonly errors: number;
   readonly proposed: boolean;
   readonly failure: string;
+  /** What the chip's form is about: all cells of the step, or the cell with the role. */
+  readonly scope: readonly string[];
 }
 
 export class Chips {
@@ -63,7 +65,8 @@ export class Chips {
       detail: '',
       errors: 0,
       proposed: proposal !== null,
-      failure: ''
+      failure: '',
+      scope: []
     });
     const shown = proposal ?? outline;
     for (const [ids, text] of [
@@ -73,7 +76,7 @@ export class Chips {
       [proposal ? [] : outline.skip, trans.__('skip')]
     ] as const) {
       for (const id of ids) {
-        looks.set(id, plain(text));
+        looks.set(id, { ...plain(text), scope: [id] });
       }
     }
     for (const row of stepRows(
@@ -92,16 +95,26 @@ export class Chips {
             typeof row.state?.duration === 'number'
               ? duration(row.state.duration)
               : '',
-          errors: row.errors
+          errors: row.errors,
+          scope: row.cells
         });
       }
       const failed = error?.location?.id;
-      if (failed !== undefined && row.state?.status === 'failed') {
+      if (
+        failed !== undefined &&
+        row.state?.status === 'failed' &&
+        this.closed !== this.book.run?.id
+      ) {
         const line = error?.location?.line;
         const about = line ? trans.__('line %1', line) : '';
         looks.set(failed, {
           ...(looks.get(failed) ?? plain('')),
-          failure: [error?.ename ?? trans.__('Failed'), error?.evalue, about]
+          failure: [
+            error?.ename ?? trans.__('Failed'),
+            error?.evalue,
+            about,
+            trans.__('run %1', this.book.run?.id.slice(-4) ?? '')
+          ]
             .filter(Boolean)
             .join(' · ')
         });
@@ -151,11 +164,15 @@ export class Chips {
       'button',
       {
         class: look.proposed ? 'kfnb-chip kfnb-proposed' : 'kfnb-chip',
-        'aria-haspopup': 'menu',
+        'aria-haspopup': 'dialog',
         'aria-label': [look.text, look.status ?? '', look.detail]
           .filter(Boolean)
           .join(', '),
-        title: trans.__('Name and role of this cell, and running its step')
+        title: look.proposed
+          ? trans.__('Proposed; nothing is written before you accept')
+          : trans.__(
+              'Name, role and options of this cell, and running its step'
+            )
       },
       look.status ? glyph(look.status) : null,
       look.text,
@@ -164,7 +181,11 @@ export class Chips {
     );
     chip.addEventListener('click', event => {
       event.stopPropagation();
-      void this.host.goTo([id]).then(() => this.onChip(chip));
+      void this.host.goTo([id]).then(() => {
+        if (!look.proposed) {
+          this.onChip(chip, look.scope);
+        }
+      });
     });
     return chip;
   }
@@ -174,14 +195,25 @@ export class Chips {
       return null;
     }
     const { trans } = this.session;
-    const again = h('button', { class: 'kfnb-link' }, trans.__('Run again'));
-    again.addEventListener('click', () => this.onAgain());
+    const link = (label: string, act: () => void): HTMLElement => {
+      const made = h('button', { class: 'kfnb-link' }, label);
+      made.addEventListener('click', act);
+      return made;
+    };
+    const close = link('×', () => {
+      this.closed = this.book.run?.id ?? null;
+      this.update();
+    });
+    close.setAttribute('aria-label', trans.__('Hide this failure'));
     return h(
       'div',
       { class: 'kfnb-band', role: 'alert' },
       glyph('failed'),
-      h('span', {}, look.failure),
-      again
+      h('span', { class: 'kfnb-band-text' }, look.failure),
+      link(trans.__('Run again'), () => this.onFailure('run')),
+      link(trans.__('Debug here'), () => this.onFailure('debug')),
+      link(trans.__('Log'), () => this.onFailure('log')),
+      close
     );
   }
 
@@ -192,10 +224,14 @@ export class Chips {
     }
   }
 
-  /** Called with the chip that was clicked, whose cell is the active one then. */
-  onChip: (chip: HTMLElement) => void = () => undefined;
-  /** Called when the notebook should be run again. */
-  onAgain: () => void = () => undefined;
+  /** Called with the chip that was clicked and its cells; the first one is active then. */
+  onChip: (chip: HTMLElement, scope: readonly string[]) => void = () =>
+    undefined;
+  /** Called with what a person wants to do about a failure. */
+  onFailure: (act: 'run' | 'debug' | 'log') => void = () => undefined;
+
+  /** The run whose failure a person has hidden. */
+  private closed: string | null = null;
 
   private readonly chips = new Map<Cell, Widget>();
   private readonly watched = new WeakSet<Cell>();
