@@ -251,9 +251,16 @@ class Server:
                 # A visitor leaves soon, and a driver has yet to say that it is one.
                 return
             self._leaving = True
-            self._remove_files()
+            self._remove_files(locked=True)
 
-    def _remove_files(self) -> None:
-        for path in (self._address.socket, self._address.identity):
+    def _remove_files(self, *, locked: bool = False) -> None:
+        paths = [self._address.socket, self._address.identity]
+        if locked:
+            paths.append(self._address.lock)
+        with contextlib.suppress(OSError):
+            # What it printed, such as a traceback, stays for whoever looks for it.
+            if not self._address.log.stat().st_size:
+                paths.append(self._address.log)
+        for path in paths:
             with contextlib.suppress(OSError):
                 path.unlink()

@@ -45,19 +45,24 @@ def open_connection(address: Address, *, role: str, start: bool) -> Connection |
     if connected is not None or not start:
         return connected
     deadline = time.monotonic() + _TIMEOUT
-    address.lock.touch(mode=0o600)
-    with address.lock.open("a") as lock:
-        while True:
+    while time.monotonic() <= deadline:
+        address.lock.touch(mode=0o600)
+        with address.lock.open("a") as lock:
             # Held until the supervisor answers: meanwhile nobody else starts one, and the one that
-            # is about to leave has removed its socket.
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            if time.monotonic() > deadline:
-                return None
-            time.sleep(0.01)
-        connected = _greet(_connect(address), role)
-        return connected if connected is not None else _start(address, role)
+            # is about to leave has removed its socket, and this file with it.
+            if _locked(lock.fileno()) and os.fstat(lock.fileno()).st_nlink:
+                connected = _greet(_connect(address), role)
+                return connected if connected is not None else _start(address, role)
+        time.sleep(0.01)
+    return None
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _start(address: Address, role: str) -> Connection | None:
