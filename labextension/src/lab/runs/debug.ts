@@ -4,6 +4,12 @@ import { Dialog, showDialog } from '@jupyterlab/apputils';
 import type { CommandRegistry } from '@lumino/commands';
 import type { Open, Session } from '../session';
 
+/** The part of JupyterLab's console that is used here. */
+interface ConsolePanel {
+  readonly sessionContext: { readonly ready: Promise<void> };
+  readonly console: { inject(code: string): Promise<void> };
+}
+
 /** Loads the inputs and parameters of a step into the kernel of the notebook. */
 export async function debugStep(
   { trans }: Session,
@@ -24,16 +30,17 @@ export async function debugStep(
     });
     return;
   }
-  const path = `${host.path}-debug`;
-  await commands.execute('console:create', {
-    path,
+  const opened = (await commands.execute('console:create', {
+    path: host.path,
     name: trans.__('Debug %1', step),
     activate: true,
     insertMode: 'split-bottom',
     ref: host.panel.id,
     kernelPreference: { id: kernel.id, language: content.codeMimetype }
-  });
-  await commands.execute('console:inject', { activate: true, path, code });
+  })) as ConsolePanel;
+  // Before that the console has no kernel that could execute the code.
+  await opened.sessionContext.ready;
+  await opened.console.inject(code);
 }
 
 function quoted(name: string): string {
