@@ -38,9 +38,10 @@ def exit_without_teardown() -> NoReturn:
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         with contextlib.suppress(Exception):
             stream.flush()  # type: ignore[union-attr]
-    # Libraries in C have buffers of their own.
-    ctypes.CDLL(None).fflush(None)
-    os._exit(0)
+    # Libraries in C have buffers and exit handlers of their own (HDF5 closes its files by one).
+    # Python's lock is held, so that threads that are left do not execute Python meanwhile.
+    ctypes.PyDLL(None).exit(0)
+    os._exit(0)  # for the type checker, and for a system whose exit() returns
 
 
 def _let_go(module: Any) -> None:

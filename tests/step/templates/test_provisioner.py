@@ -112,12 +112,17 @@ def test_what_a_kernel_has_open_is_written_when_it_exits(
         "value = helper.Closes('cell-value.txt')\n"
         "archive = zipfile.ZipFile('archive.zip', 'w'); archive.writestr('name', 'text')\n"
         "def late():\n    time.sleep(0.2)\n    open('thread.txt', 'w').write('late')\n"
-        "threading.Thread(target=late).start()"
+        "threading.Thread(target=late).start()\n"
+        # As a library in C registers what it does at the end, which is after Python's own end.
+        "import ctypes\n"
+        "def at_exit(_):\n    open('library.txt', 'w').write('ended')\n"
+        "ctypes.kept = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(at_exit)\n"
+        "assert ctypes.CDLL(None).__cxa_atexit(ctypes.kept, None, None) == 0\n"
     )
     forked = execute(bench, source, cell)
     assert forked.code == 0, forked.events[-1]
     texts = {path.stem: path.read_text() for path in bench.workdir.glob("*.txt")}
-    written = {"module": "open", "cell": "open", "thread": "late"}
+    written = {"module": "open", "cell": "open", "thread": "late", "library": "ended"}
     assert texts == {**written, "module-value": "closed", "cell-value": "closed"}
     assert zipfile.ZipFile(bench.workdir / "archive.zip").read("name") == b"text"
     assert not forked.text(0)
