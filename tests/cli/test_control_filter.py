@@ -54,7 +54,7 @@ def test_a_pipe_gets_no_colours_unless_forced(monkeypatch):
 
 def test_a_terminal_gets_colours_and_nothing_that_acts(monkeypatch):
     ours, theirs = pty.openpty()
-    with io.TextIOWrapper(os.fdopen(theirs, "wb"), "utf-8", write_through=True) as out:
+    with io.TextIOWrapper(os.fdopen(theirs, "wb", 0), "utf-8", write_through=True) as out:
         monkeypatch.setattr(sys, "stdout", out)
         monkeypatch.delenv("FORCE_COLOR", raising=False)
         writer()(TEXT)
