@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,14 @@ class Server:
         return json.loads(text) if text else None
 
     def close_kernels(self) -> None:
-        for session in self.ask("GET", "api/sessions"):
-            self.ask("DELETE", f"api/sessions/{session['id']}")
+        """End all kernels, also one that is being restarted at the moment."""
+        deadline = time.monotonic() + PATIENCE
+        while sessions := self.ask("GET", "api/sessions"):
+            assert time.monotonic() < deadline, sessions
+            for session in sessions:
+                # 404: it ended with another session of its kernel; 500: the kernel restarts.
+                with suppress(urllib.error.HTTPError):
+                    self.ask("DELETE", f"api/sessions/{session['id']}")
 
     def configure(self, **settings: dict[str, Any]) -> None:
         """Set settings of a JupyterLab plugin, named by what stands after ``@``.
