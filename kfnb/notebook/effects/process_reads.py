@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from kfnb.notebook.effects.library_calls import SHELL_METHODS
 from kfnb.notebook.effects.shellwords import variables
+from kfnb.notebook.parsed_cell import parse_code
 
 _WORTH_PARSING = re.compile(
     r"environ|getenv|getcwd|\bcwd\b|abspath|absolute|resolve|realpath|__file__|get_ipython"
@@ -41,7 +41,6 @@ class ProcessReads:
         )
 
 
-@lru_cache(maxsize=4096)
 def process_reads(source: str) -> ProcessReads:
     """Collect what Python source reads, after IPython's transformation.
 
@@ -50,15 +49,19 @@ def process_reads(source: str) -> ProcessReads:
     """
     if _WORTH_PARSING.search(source) is None:
         return ProcessReads()
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
-        return ProcessReads()
+    derived = parse_code(source).derived
+    if process_reads not in derived:
+        derived[process_reads] = _reads_of(parse_code(source).nodes)
+    result: ProcessReads = derived[process_reads]
+    return result
+
+
+def _reads_of(nodes: Iterable[ast.AST]) -> ProcessReads:
     names: set[str] = set()
     folder = False
     single: set[ast.expr] = set()
     whole: dict[ast.expr, int] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
             name = _last_name(node)
             folder |= name == "__file__"
