@@ -59,7 +59,14 @@ class ImportAudit:
         if event == "open":
             path, mode, flags = arguments
             writes = bool(flags & _WRITING) if isinstance(flags, int) else "w" in str(mode)
-            if writes and "__pycache__" not in str(path) and path != os.devnull:
+            # A number is a descriptor, whose own opening was seen: importing a module for the first
+            # time writes its compiled code in this way.
+            if (
+                writes
+                and not isinstance(path, int)
+                and "__pycache__" not in str(path)
+                and path != os.devnull
+            ):
                 self._events.append(f"it writes {path}")
         elif event in _EVENTS and "__pycache__" not in str(arguments):
             self._events.append(_EVENTS[event].format(arguments[0] if arguments else ""))
