@@ -17,6 +17,9 @@ from kfnb.engine.core.indices.dependencies import Dependencies
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.state import DONE, OPEN, RunState, StepState
 
+MOST_GROUP_ROUNDS = 10
+"""How often a group begins anew, whatever the reason, before it fails."""
+
 
 class Groups:
     """The groups of a run, by position.
@@ -140,7 +143,14 @@ class Groups:
             all_voids = voids([*before, n])
             last = next(filter(lasting, all_voids), None)
             if last is not None:
-                return self._cannot(n, last)
+                again = f'that would execute step "{self._steps[last].name}" a second time, whose '
+                return self._cannot(n, f"{again}effects cannot be undone. Start a new run.")
+            if step.round >= MOST_GROUP_ROUNDS:
+                return self._cannot(
+                    n,
+                    f"the kernel has ended {MOST_GROUP_ROUNDS} times already, perhaps for want of "
+                    "memory. Make the value in the step that uses it.",
+                )
             return Record(
                 StepInvalidated(
                     target=self._plan.keys[before[0]],
@@ -199,15 +209,14 @@ class Groups:
             return f'step "{name}", which shares its kernel, is tried again'
         return f'the kernel that it shares with step "{name}" has ended'
 
-    def _cannot(self, n: int, last: int) -> Record:
-        step, other = self._steps[n], self._steps[last]
+    def _cannot(self, n: int, why: str) -> Record:
+        step = self._steps[n]
         failure = step.failure
         data = StepFailed(
             kind=failure.kind if failure is not None else "infrastructure",
             summary=(failure.summary if failure is not None else "")
             or f'step "{step.name}" shares a kernel with earlier steps, and that kernel has ended',
-            remedy=f'It was not tried again: that would execute step "{other.name}" a second time, '
-            "whose effects cannot be undone. Start a new run.",
+            remedy=f"It was not tried again: {why}",
             attempts=step.attempts,
         )
         return Record(data, step.name, step.index, step.round)

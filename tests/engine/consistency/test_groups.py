@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kfnb.engine.consistency.groups import MOST_GROUP_ROUNDS
 from kfnb.engine.core.commands import EndKernel, Start
 from kfnb.engine.core.state import DONE
 from kfnb.pipeline import Options, Pipeline
@@ -134,6 +135,17 @@ def test_a_lost_kernel_has_every_member_executed_again() -> None:
     driver.succeed("read")
     driver.succeed("other")
     assert driver.status == "succeeded"
+
+
+def test_a_kernel_that_ends_again_and_again_fails_the_group() -> None:
+    driver = known(pipeline(*CONNECTION), "connect", "fill", "read")
+    driver.succeed("other")
+    for _ in range(MOST_GROUP_ROUNDS + 1):
+        assert driver.status == "running"
+        publish(driver, "connect", in_kernel("con", kernel_lives=False))
+    assert driver.status == "failed"
+    (failed,) = driver.data("StepFailed")
+    assert f"has ended {MOST_GROUP_ROUNDS} times" in failed["remedy"]
 
 
 def test_retries_of_a_member_are_retries_of_its_group() -> None:
