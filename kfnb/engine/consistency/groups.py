@@ -115,6 +115,8 @@ class Groups:
 
     def unneeded_kernels(self) -> list[Attempt]:
         """Return the kernels in which no step will execute any more."""
+        if not self._state.kernels:  # asked with every decision, and most runs have no groups
+            return []
         return sorted(kernel for kernel in self._state.kernels if not self._is_needed(kernel))
 
     def restart(
