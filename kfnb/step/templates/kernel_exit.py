@@ -28,7 +28,7 @@ def exit_without_teardown() -> NoReturn:
     threading._shutdown()  # type: ignore[attr-defined]
     # IPython's handler lets go of what the cells have made.
     atexit._run_exitfuncs()
-    # Nor does Python call these while modules lose what they hold.
+    # Python's own end does not call them either: they may use what modules no longer hold.
     gc.callbacks.clear()
     for name, module in list(sys.modules.items()):
         if own_file(module) is not None and not name.startswith("kfnb"):
